@@ -1,0 +1,1173 @@
+//! A volunteer's node: asks for work it may do, has it run, commits to the result, keeps the
+//! receipts.
+//!
+//! ```text
+//!            LeaseTaken             ResultCommitted            ResultDelivered
+//!   offered ────────────▶ waiting ─▶ running ─────────▶ committed ───────────▶ done
+//!                            │          │ LeaseDropped
+//!                            └──────────┴──────────────▶ given back
+//! ```
+//!
+//! Nothing happens without a [`Permit`](crate::Permit): no connection before consent, no skill that
+//! is not listed, nothing at all with the kill switch thrown.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use omni_ledger::{Account, PendingState};
+use omni_types::{
+    Campaign, CampaignId, CampaignStatus, Cid, Digest, Entry, Keypair, Lease, LeaseId, Micro,
+    NetworkId, NodeId, PostingOutcome, Receipt, ReceiptId, Record, Rejection, ReturnReason, Role,
+    SegmentOutput, Signed, Timestamp, UnitId, Verified, VerifiedResponse, WorkRequest, WorkResult,
+    wire::{NewsItem, NoWork},
+    work::outputs_root,
+};
+use thiserror::Error;
+
+use crate::{
+    books::{self, Books},
+    machine::{Command, Input, Job, Machine, Output, RequestFailed},
+    policy::{self, Action, Circumstances, Decision, Denial, POLICY_VERSION},
+    receipts,
+};
+
+/// How long a signed result can be delivered, milliseconds: a week, for computers that are off.
+pub const RESULT_VALID_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Pause after a request without answer, milliseconds.
+pub const RETRY_MS: u64 = 2_000;
+/// Pause between looks for news while results are out, milliseconds.
+pub const NEWS_MS: u64 = 1_000;
+/// Pause between looks for news otherwise, milliseconds.
+pub const NEWS_IDLE_MS: u64 = 15_000;
+/// How long after a delivery news are looked for often, milliseconds.
+pub const AWAIT_NEWS_MS: u64 = 60_000;
+/// Pause between looks for campaigns, milliseconds.
+pub const CAMPAIGNS_MS: u64 = 600_000;
+/// Longest pause that a steward can ask for, milliseconds.
+pub const RETRY_LONG_MS: u64 = 600_000;
+/// Campaigns known at once.
+pub const MAX_CAMPAIGNS: usize = 64;
+/// Results waiting for delivery; no new work above it.
+pub const MAX_UNDELIVERED: usize = 32;
+/// Receipts kept for looking at; the log has all.
+pub const RECEIPTS_SHOWN: usize = 50;
+
+/// Why a log cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("record {record} cannot be replayed: {rejection}")]
+pub struct ReplayError {
+    /// Running number from 1.
+    pub record: u64,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+/// A consent in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Hash of the policy agreed to.
+    pub policy: Digest,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Taken; the skill is not here yet or no slot is free.
+    Waiting,
+    /// In the sandbox.
+    Running {
+        since: Timestamp,
+        done: BTreeMap<u32, Vec<u8>>,
+    },
+}
+
+#[derive(Debug)]
+struct Task {
+    lease: Verified<Lease>,
+    stage: Stage,
+}
+
+/// A lease being worked on, for the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunningLease {
+    /// Lease.
+    pub lease: LeaseId,
+    /// Unit.
+    pub unit: UnitId,
+    /// Campaign.
+    pub campaign: CampaignId,
+    /// Segments done.
+    pub done: usize,
+    /// Segments in all.
+    pub segments: usize,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A receipt, for the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptRow {
+    /// Receipt.
+    pub id: ReceiptId,
+    /// Unit.
+    pub unit: UnitId,
+    /// Campaign.
+    pub campaign: CampaignId,
+    /// For what.
+    pub role: Role,
+    /// Segments paid for.
+    pub segments: u32,
+    /// Amount.
+    pub amount: Micro,
+    /// When the steward signed it.
+    pub issued: Timestamp,
+}
+
+/// Sums of this node's rewards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewards {
+    /// Not yet final.
+    pub pending: Micro,
+    /// Final.
+    pub posted: Micro,
+    /// Taken back.
+    pub voided: Micro,
+    /// Number of receipts.
+    pub receipts: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InFlight {
+    Campaigns(NodeId),
+    Ask(NodeId),
+    Submit(NodeId, LeaseId),
+    Return(NodeId),
+    News(NodeId, CampaignId),
+}
+
+impl InFlight {
+    fn steward(self) -> NodeId {
+        match self {
+            Self::Campaigns(steward)
+            | Self::Ask(steward)
+            | Self::Submit(steward, _)
+            | Self::Return(steward)
+            | Self::News(steward, _) => steward,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Joined {
+    campaign: Verified<Campaign>,
+    steward: NodeId,
+    status: Option<Verified<CampaignStatus>>,
+    news_last: u64,
+    next_news: Timestamp,
+    next_ask: Timestamp,
+    no_work: Option<NoWork>,
+}
+
+/// What a volunteer's node is set up with.
+#[derive(Debug)]
+pub struct Config {
+    /// The node's key.
+    pub keypair: Keypair,
+    /// The network.
+    pub network: NetworkId,
+    /// Its plain name.
+    pub network_name: String,
+    /// Keys that may hand out work.
+    pub stewards: Vec<NodeId>,
+    /// Skills that may run.
+    pub allowlist: BTreeSet<Cid>,
+    /// This node's engine version and settings.
+    pub engine: Digest,
+    /// Jobs at once, at least 1.
+    pub slots: usize,
+}
+
+/// A volunteer's node.
+#[derive(Debug)]
+pub struct Volunteer {
+    config: Config,
+    me: NodeId,
+    books: Books,
+    consent: Option<Consent>,
+    killed: bool,
+    paused: bool,
+    online: bool,
+    joined: BTreeMap<CampaignId, Joined>,
+    tasks: BTreeMap<LeaseId, Task>,
+    outbox: BTreeMap<LeaseId, Verified<WorkResult>>,
+    /// Leases to give back when the steward is there; not durable, a lost one just runs out.
+    give_back: VecDeque<(NodeId, LeaseId, ReturnReason)>,
+    rows: VecDeque<ReceiptRow>,
+    rewards: Rewards,
+    stewards: BTreeSet<NodeId>,
+    skills: BTreeMap<Cid, SkillState>,
+    in_flight: BTreeMap<u64, InFlight>,
+    next_request: u64,
+    next_campaigns: Timestamp,
+    last_problem: Option<&'static str>,
+    next_submit: Timestamp,
+    /// Until when a verdict on a delivered result may be near.
+    await_news: Timestamp,
+    entries: Vec<Entry>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SkillState {
+    Fetching,
+    Ready,
+    /// Not to be had; try again then.
+    Missing(Timestamp),
+}
+
+impl Volunteer {
+    /// A node whose state is what `log` says.
+    ///
+    /// # Errors
+    /// A [`ReplayError`] naming the record that cannot be.
+    pub fn open(
+        config: Config,
+        log: impl IntoIterator<Item = Entry>,
+        now: Timestamp,
+    ) -> Result<Self, ReplayError> {
+        let mut volunteer = Self {
+            me: config.keypair.node_id(),
+            config,
+            books: Books::new(),
+            consent: None,
+            killed: false,
+            paused: false,
+            online: false,
+            joined: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            give_back: VecDeque::new(),
+            rows: VecDeque::new(),
+            rewards: Rewards::default(),
+            stewards: BTreeSet::new(),
+            skills: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            next_request: 1,
+            next_campaigns: Timestamp(0),
+            last_problem: None,
+            next_submit: Timestamp(0),
+            await_news: Timestamp(0),
+            entries: Vec::new(),
+            outputs: VecDeque::new(),
+        };
+        for (index, entry) in log.into_iter().enumerate() {
+            volunteer
+                .apply(&entry.record, entry.at)
+                .map_err(|rejection| ReplayError {
+                    record: index as u64 + 1,
+                    rejection,
+                })?;
+        }
+        volunteer.books.take_changed();
+        volunteer.drive(now);
+        Ok(volunteer)
+    }
+
+    // ---- what there is to see ----------------------------------------------------------------
+
+    /// This node.
+    pub fn node_id(&self) -> NodeId {
+        self.me
+    }
+
+    /// Plain name of the network.
+    pub fn network_name(&self) -> &str {
+        &self.config.network_name
+    }
+
+    /// Consent to the policy now in force, if any.
+    pub fn consent(&self) -> Option<Consent> {
+        self.consent
+            .filter(|consent| consent.policy == policy::policy_hash())
+    }
+
+    /// Kill switch thrown.
+    pub fn is_killed(&self) -> bool {
+        self.killed
+    }
+
+    /// Paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether the machine wants the network.
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// Connected stewards.
+    pub fn stewards(&self) -> usize {
+        self.stewards.len()
+    }
+
+    /// Campaigns, with where they stand.
+    pub fn campaigns(
+        &self,
+    ) -> impl Iterator<Item = (&Verified<Campaign>, Option<&Verified<CampaignStatus>>)> {
+        self.joined
+            .values()
+            .map(|joined| (&joined.campaign, joined.status.as_ref()))
+    }
+
+    /// What runs now.
+    pub fn running(&self) -> impl Iterator<Item = RunningLease> + '_ {
+        self.tasks.values().filter_map(|task| match &task.stage {
+            Stage::Waiting => None,
+            Stage::Running { since, done } => Some(RunningLease {
+                lease: task.lease.id,
+                unit: task.lease.unit,
+                campaign: task.lease.campaign,
+                done: done.len(),
+                segments: task.lease.segments.len(),
+                since: *since,
+            }),
+        })
+    }
+
+    /// The latest receipts, newest first, with their state.
+    pub fn receipts(&self) -> impl Iterator<Item = (&ReceiptRow, PendingState)> {
+        self.rows.iter().map(|row| {
+            let state = self.books.state(row.id).unwrap_or(PendingState::Open);
+            (row, state)
+        })
+    }
+
+    /// Sums of the rewards.
+    pub fn rewards(&self) -> Rewards {
+        let balance = self.books.balance(Account::Node(self.me));
+        Rewards {
+            pending: balance.credits_pending,
+            posted: balance.credits_posted,
+            ..self.rewards
+        }
+    }
+
+    /// Results committed and not yet delivered.
+    pub fn undelivered(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Why nothing runs, as a code, when nothing does.
+    pub fn idle_reason(&self) -> Option<&'static str> {
+        if self.killed || self.paused || self.consent().is_none() || self.running().next().is_some()
+        {
+            return None;
+        }
+        if self.stewards.is_empty() {
+            return Some("no-steward");
+        }
+        if let Some(problem) = self.last_problem {
+            return Some(problem);
+        }
+        let reason = self.joined.values().find_map(|joined| joined.no_work);
+        Some(match reason {
+            Some(NoWork::BudgetSpent) => "budget-spent",
+            Some(NoWork::Finished) => "finished",
+            Some(NoWork::Suspended) => "suspended",
+            Some(NoWork::EnoughOpen | NoWork::Waiting) | None => "waiting",
+        })
+    }
+
+    // ---- records -----------------------------------------------------------------------------
+
+    fn record(&mut self, record: Record, at: Timestamp) -> bool {
+        let applied = self.apply(&record, at).is_ok();
+        if applied {
+            self.entries.push(Entry { at, record });
+        }
+        applied
+    }
+
+    fn flush(&mut self) {
+        if !self.entries.is_empty() {
+            self.outputs.push_back(Output::Commit {
+                entries: std::mem::take(&mut self.entries),
+                balances: self.books.take_changed(),
+            });
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        self.flush();
+        self.outputs.push_back(output);
+    }
+
+    fn apply(&mut self, record: &Record, at: Timestamp) -> Result<(), Rejection> {
+        let network = self.config.network;
+        match record {
+            Record::Consent {
+                given, policy_hash, ..
+            } => {
+                self.consent = given.then_some(Consent {
+                    policy: *policy_hash,
+                    at,
+                });
+            }
+            Record::Kill { on } => self.killed = *on,
+            Record::Pause { on } => self.paused = *on,
+            Record::CampaignJoined(campaign) => {
+                let campaign = campaign.clone().verify_stored(network)?;
+                let steward = campaign.signer();
+                let transfer = books::budget(&campaign);
+                self.books.enter(transfer).map_err(|_| Rejection::WrongId)?;
+                match self.joined.get_mut(&campaign.id) {
+                    Some(joined) => joined.campaign = campaign,
+                    None => {
+                        let joined = Joined {
+                            campaign,
+                            steward,
+                            status: None,
+                            news_last: 0,
+                            next_news: Timestamp(0),
+                            next_ask: Timestamp(0),
+                            no_work: None,
+                        };
+                        self.joined.insert(joined.campaign.id, joined);
+                    }
+                }
+            }
+            Record::LeaseTaken(lease) => {
+                let lease = lease.clone().verify_stored(network)?;
+                let stage = Stage::Waiting;
+                self.tasks.insert(lease.id, Task { lease, stage });
+            }
+            Record::LeaseDropped { lease, .. } => {
+                self.tasks.remove(lease);
+            }
+            Record::ResultCommitted(result) => {
+                let result = result.clone().verify_stored(network)?;
+                self.tasks.remove(&result.lease);
+                self.outbox.insert(result.lease, result);
+            }
+            Record::ResultDelivered { lease, .. } => {
+                self.outbox.remove(lease);
+            }
+            Record::ReceiptReceived { sequence, proof } => {
+                let receipt = proof.receipt.clone().verify_stored(network)?;
+                self.take_receipt(*sequence, &receipt)?;
+            }
+            Record::PostingReceived { sequence, posting } => {
+                let posting = posting.clone().verify_stored(network)?;
+                let amount = self
+                    .books
+                    .enter(books::resolution(&posting))
+                    .map_err(|_| Rejection::MismatchedEvidence)
+                    .map(|()| self.amount_of(posting.receipt))?;
+                if posting.outcome == PostingOutcome::Voided {
+                    let voided = self.rewards.voided.checked_add(amount);
+                    self.rewards.voided = voided.unwrap_or(Micro::MAX);
+                }
+                let campaign = self.books.payer(posting.receipt);
+                if let Some(joined) = campaign.and_then(|id| self.joined.get_mut(&id)) {
+                    joined.news_last = joined.news_last.max(*sequence);
+                }
+            }
+            Record::CampaignOpened(_)
+            | Record::UnitCreated { .. }
+            | Record::LeaseIssued(_)
+            | Record::LeaseEnded { .. }
+            | Record::ResultReceived(_)
+            | Record::ResultRefused(_)
+            | Record::SampleDrawn { .. }
+            | Record::VerifierDrawn { .. }
+            | Record::VerdictReached(_)
+            | Record::ReceiptIssued(_)
+            | Record::PostingIssued(_)
+            | Record::GenerationClosed { .. } => return Err(Rejection::Malformed),
+        }
+        Ok(())
+    }
+
+    fn amount_of(&self, receipt: ReceiptId) -> Micro {
+        self.books.amount(receipt).unwrap_or(Micro::ZERO)
+    }
+
+    fn take_receipt(
+        &mut self,
+        sequence: u64,
+        receipt: &Verified<Receipt>,
+    ) -> Result<(), Rejection> {
+        let known = self.books.state(receipt.id).is_some();
+        self.books
+            .enter(books::reward(receipt))
+            .map_err(|_| Rejection::MismatchedEvidence)?;
+        if let Some(joined) = self.joined.get_mut(&receipt.campaign) {
+            joined.news_last = joined.news_last.max(sequence);
+        }
+        if !known {
+            self.rewards.receipts += 1;
+            self.rows.push_front(ReceiptRow {
+                id: receipt.id,
+                unit: receipt.unit,
+                campaign: receipt.campaign,
+                role: receipt.role,
+                segments: receipt.segments,
+                amount: receipt.amount,
+                issued: receipt.issued(),
+            });
+            self.rows.truncate(RECEIPTS_SHOWN);
+        }
+        Ok(())
+    }
+
+    // ---- decisions ---------------------------------------------------------------------------
+
+    fn decide(&self, action: Action) -> Decision {
+        let circumstances = Circumstances {
+            killed: self.killed,
+            consent: self.consent.map(|consent| consent.policy),
+            allowlist: &self.config.allowlist,
+        };
+        policy::decide(&circumstances, action)
+    }
+
+    fn permitted(&self, action: Action) -> bool {
+        matches!(self.decide(action), Decision::Permit(_))
+    }
+
+    fn on_command(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Agree { policy_version } => {
+                // Agreeing to another text than the one in force is no consent.
+                if policy_version == POLICY_VERSION && self.consent().is_none() {
+                    self.record_consent(true, now);
+                }
+            }
+            Command::Withdraw => {
+                if self.consent.is_some() {
+                    self.record_consent(false, now);
+                    self.stop_work(now);
+                }
+            }
+            Command::Kill => {
+                if !self.killed {
+                    self.record(Record::Kill { on: true }, now);
+                    self.stop_work(now);
+                }
+            }
+            Command::LiftKill => {
+                if self.killed {
+                    self.record(Record::Kill { on: false }, now);
+                }
+            }
+            Command::Pause => {
+                if !self.paused {
+                    self.record(Record::Pause { on: true }, now);
+                    self.output(Output::Freeze(true));
+                }
+            }
+            Command::Resume => {
+                if self.paused {
+                    self.record(Record::Pause { on: false }, now);
+                    self.output(Output::Freeze(false));
+                }
+            }
+        }
+    }
+
+    fn record_consent(&mut self, given: bool, now: Timestamp) {
+        let record = Record::Consent {
+            given,
+            policy_version: POLICY_VERSION,
+            policy_hash: policy::policy_hash(),
+        };
+        self.record(record, now);
+    }
+
+    /// Kills every child, then writes down that their leases are given back.
+    fn stop_work(&mut self, now: Timestamp) {
+        self.output(Output::KillAll);
+        let leases: Vec<LeaseId> = self.tasks.keys().copied().collect();
+        for lease in leases {
+            self.drop_lease(lease, ReturnReason::Stopped, now);
+        }
+    }
+
+    fn drop_lease(&mut self, lease: LeaseId, reason: ReturnReason, now: Timestamp) {
+        let Some(task) = self.tasks.get(&lease) else {
+            return;
+        };
+        let steward = task.lease.signer();
+        if self.record(Record::LeaseDropped { lease, reason }, now) {
+            self.give_back(steward, lease, reason);
+        }
+    }
+
+    fn give_back(&mut self, steward: NodeId, lease: LeaseId, reason: ReturnReason) {
+        if self.give_back.len() >= MAX_UNDELIVERED {
+            self.give_back.pop_front();
+        }
+        self.give_back.push_back((steward, lease, reason));
+    }
+
+    // ---- answers -----------------------------------------------------------------------------
+
+    fn on_response(
+        &mut self,
+        id: u64,
+        response: Result<VerifiedResponse, RequestFailed>,
+        now: Timestamp,
+    ) {
+        let Some(asked) = self.in_flight.remove(&id) else {
+            return;
+        };
+        let later = now.plus_ms(RETRY_MS);
+        match (asked, response) {
+            (InFlight::Campaigns(steward), Ok(VerifiedResponse::Campaigns(campaigns))) => {
+                self.next_campaigns = now.plus_ms(CAMPAIGNS_MS);
+                for campaign in campaigns {
+                    self.join(steward, campaign, now);
+                }
+            }
+            (InFlight::Ask(steward), Ok(VerifiedResponse::Lease(lease))) => {
+                self.on_lease(steward, *lease, now);
+            }
+            (InFlight::Ask(steward), Ok(VerifiedResponse::NoWork { reason, retry_ms })) => {
+                for joined in self.of_steward(steward) {
+                    joined.no_work = Some(reason);
+                    joined.next_ask = now.plus_ms(retry_ms.clamp(100, RETRY_LONG_MS));
+                }
+            }
+            (InFlight::Submit(_, lease), Ok(VerifiedResponse::Stored(id))) => {
+                if self.outbox.get(&lease).is_some_and(|own| own.id() == id) {
+                    self.delivered(lease, true, now);
+                }
+            }
+            (InFlight::Submit(..), Ok(VerifiedResponse::Refused(Rejection::TooMany))) => {
+                self.next_submit = later;
+            }
+            (InFlight::Submit(_, lease), Ok(VerifiedResponse::Refused(rejection))) => {
+                self.last_problem = Some(rejection.code());
+                self.delivered(lease, false, now);
+            }
+            (InFlight::Return(_), Ok(_)) => {}
+            (
+                InFlight::News(steward, asked),
+                Ok(VerifiedResponse::News {
+                    campaign,
+                    items,
+                    last,
+                    status,
+                }),
+            ) if asked == campaign => {
+                self.on_news(steward, campaign, items, last, *status, now);
+            }
+            (InFlight::Ask(steward), Ok(VerifiedResponse::Refused(rejection))) => {
+                self.last_problem = Some(rejection.code());
+                for joined in self.of_steward(steward) {
+                    joined.next_ask = now.plus_ms(RETRY_MS * 5);
+                }
+            }
+            // No answer, or one that does not fit the question: try again later.
+            (InFlight::Campaigns(_), _) => self.next_campaigns = later,
+            (InFlight::Ask(steward), _) => {
+                for joined in self.of_steward(steward) {
+                    joined.next_ask = later;
+                }
+            }
+            (InFlight::News(_, campaign), _) => {
+                if let Some(joined) = self.joined.get_mut(&campaign) {
+                    joined.next_news = later;
+                }
+            }
+            (InFlight::Submit(..), _) => self.next_submit = later,
+            (InFlight::Return(_), Err(_)) => {}
+        }
+    }
+
+    fn of_steward(&mut self, steward: NodeId) -> impl Iterator<Item = &mut Joined> {
+        self.joined
+            .values_mut()
+            .filter(move |joined| joined.steward == steward)
+    }
+
+    fn delivered(&mut self, lease: LeaseId, stored: bool, now: Timestamp) {
+        self.record(Record::ResultDelivered { lease, stored }, now);
+        self.await_news = now.plus_ms(AWAIT_NEWS_MS);
+        for joined in self.joined.values_mut() {
+            joined.next_news = joined.next_news.min(now.plus_ms(NEWS_MS / 4));
+        }
+    }
+
+    fn join(&mut self, steward: NodeId, campaign: Verified<Campaign>, now: Timestamp) {
+        let expected = CampaignId::derive(self.config.network, steward, &campaign.name);
+        if campaign.id != expected {
+            return;
+        }
+        let known = self
+            .joined
+            .get(&campaign.id)
+            .is_some_and(|joined| joined.campaign.id() == campaign.id());
+        let room = self.joined.len() < MAX_CAMPAIGNS || self.joined.contains_key(&campaign.id);
+        if known || !room || !self.permitted(Action::JoinCampaign(campaign.risk)) {
+            return;
+        }
+        self.record(Record::CampaignJoined(campaign.into_signed()), now);
+    }
+
+    fn on_lease(&mut self, steward: NodeId, lease: Verified<Lease>, now: Timestamp) {
+        self.last_problem = None;
+        let Some(joined) = self.joined.get_mut(&lease.campaign) else {
+            return;
+        };
+        joined.no_work = None;
+        joined.next_ask = now;
+        let known = self.tasks.contains_key(&lease.id) || self.outbox.contains_key(&lease.id);
+        if lease.node != self.me || joined.steward != steward || known {
+            joined.next_ask = now.plus_ms(RETRY_MS);
+            return;
+        }
+        if let Err(denial) = self.job(&lease) {
+            self.last_problem = Some(denial.code());
+            if let Some(joined) = self.joined.get_mut(&lease.campaign) {
+                joined.next_ask = now.plus_ms(RETRY_MS * 5);
+            }
+            self.give_back(steward, lease.id, ReturnReason::Denied);
+            return;
+        }
+        self.record(Record::LeaseTaken(lease.into_signed()), now);
+    }
+
+    /// A job for a lease, if the policy permits it.
+    fn job(&self, lease: &Verified<Lease>) -> Result<Job, Denial> {
+        let joined = self.joined.get(&lease.campaign).ok_or(Denial::NotAllowed)?;
+        let campaign = &joined.campaign;
+        if campaign.skill.cid != lease.skill || campaign.limits != lease.limits {
+            return Err(Denial::NotAllowed);
+        }
+        let action = Action::RunSkill {
+            skill: lease.skill,
+            kind: campaign.skill.kind,
+            limits: lease.limits,
+        };
+        match self.decide(action) {
+            Decision::Permit(permit) => Job::new(permit, lease.clone()),
+            Decision::NeedsConsent(_) => Err(Denial::NotAllowed),
+            Decision::Denied(denial) => Err(denial),
+        }
+    }
+
+    fn on_news(
+        &mut self,
+        steward: NodeId,
+        campaign: CampaignId,
+        items: Vec<NewsItem>,
+        last: u64,
+        status: Verified<CampaignStatus>,
+        now: Timestamp,
+    ) {
+        let Some(joined) = self.joined.get_mut(&campaign) else {
+            return;
+        };
+        joined.status = Some(status);
+        let more = !items.is_empty() && last > joined.news_last;
+        // A steward numbers the items of one answer in sequence, ending with `last`.
+        let first = last.saturating_sub(items.len() as u64);
+        for (index, item) in items.into_iter().enumerate() {
+            let sequence = first + index as u64 + 1;
+            if let Err(rejection) = self.take_news(steward, campaign, sequence, item, now) {
+                self.last_problem = Some(rejection.code());
+            }
+        }
+        let busy = self.tasks.len() + self.outbox.len() > 0 || now < self.await_news;
+        if let Some(joined) = self.joined.get_mut(&campaign) {
+            joined.news_last = joined.news_last.max(last);
+            joined.next_news = now.plus_ms(match (more, busy) {
+                (true, _) => 0,
+                (false, true) => NEWS_MS,
+                (false, false) => NEWS_IDLE_MS,
+            });
+        }
+    }
+
+    fn take_news(
+        &mut self,
+        steward: NodeId,
+        campaign: CampaignId,
+        sequence: u64,
+        item: NewsItem,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        match item {
+            NewsItem::Receipt(proof) => {
+                let receipt = receipts::verify_proof(&proof, self.config.network, &[steward], now)?;
+                if receipt.node != self.me || receipt.campaign != campaign {
+                    return Err(Rejection::MismatchedEvidence);
+                }
+                if self.books.state(receipt.id).is_none() {
+                    self.record(Record::ReceiptReceived { sequence, proof }, now);
+                }
+            }
+            NewsItem::Posting(posting) => {
+                let posting = posting
+                    .verify(now, self.config.network)?
+                    .signed_by(steward)?;
+                let payer = self.books.payer(posting.receipt);
+                if posting.node != self.me || payer.is_some_and(|payer| payer != campaign) {
+                    return Err(Rejection::MismatchedEvidence);
+                }
+                if self.books.state(posting.receipt) == Some(PendingState::Open) {
+                    let posting = posting.into_signed();
+                    self.record(Record::PostingReceived { sequence, posting }, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_segment(&mut self, lease: LeaseId, segment: u32, output: Vec<u8>, now: Timestamp) {
+        let Some(task) = self.tasks.get_mut(&lease) else {
+            return;
+        };
+        let Stage::Running { done, .. } = &mut task.stage else {
+            return;
+        };
+        if !task.lease.segments.contains(&segment) {
+            return;
+        }
+        if output.len() > task.lease.limits.output_bytes as usize {
+            self.last_problem = Some(failure_code(ReturnReason::SkillFailed));
+            self.output(Output::KillJob(lease));
+            self.drop_lease(lease, ReturnReason::SkillFailed, now);
+            return;
+        }
+        done.insert(segment, output);
+        if done.len() == task.lease.segments.len() {
+            let outputs = std::mem::take(done)
+                .into_iter()
+                .map(|(segment, output)| SegmentOutput { segment, output })
+                .collect();
+            self.commit(lease, outputs, now);
+        }
+    }
+
+    fn commit(&mut self, id: LeaseId, outputs: Vec<SegmentOutput>, now: Timestamp) {
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let result = WorkResult {
+            lease: id,
+            campaign: task.lease.campaign,
+            unit: task.lease.unit,
+            engine: self.config.engine,
+            policy: policy::policy_hash(),
+            root: outputs_root(&outputs),
+            outputs,
+        };
+        let sealed = Signed::seal(
+            result,
+            &self.config.keypair,
+            self.config.network,
+            now,
+            now.plus_ms(RESULT_VALID_MS),
+        );
+        match sealed {
+            Ok(result) => {
+                self.record(Record::ResultCommitted(result.into_signed()), now);
+            }
+            Err(_) => self.drop_lease(id, ReturnReason::SkillFailed, now),
+        }
+    }
+
+    // ---- what to do next ---------------------------------------------------------------------
+
+    fn request(&mut self, kind: InFlight, request: WorkRequest) {
+        let id = self.next_request;
+        self.next_request += 1;
+        self.in_flight.insert(id, kind);
+        let to = kind.steward();
+        self.output(Output::Request { to, id, request });
+    }
+
+    fn is_in_flight(&self, kind: InFlight) -> bool {
+        self.in_flight.values().any(|other| *other == kind)
+    }
+
+    /// Starts whatever can be started now.
+    fn drive(&mut self, now: Timestamp) {
+        let wanted = self.permitted(Action::Connect);
+        if wanted != self.online {
+            self.online = wanted;
+            if !wanted {
+                self.stewards.clear();
+                self.in_flight.clear();
+                self.skills.retain(|_, state| *state == SkillState::Ready);
+            }
+            self.output(Output::Network(wanted));
+        }
+        if !self.online {
+            self.flush();
+            return;
+        }
+        self.drop_expired(now);
+        self.run_waiting(now);
+        for steward in self.stewards.clone() {
+            self.drive_steward(steward, now);
+        }
+        self.flush();
+    }
+
+    fn drop_expired(&mut self, now: Timestamp) {
+        let expired: Vec<LeaseId> = self
+            .tasks
+            .values()
+            .filter(|task| task.lease.expires() <= now)
+            .map(|task| task.lease.id)
+            .collect();
+        for lease in expired {
+            self.output(Output::KillJob(lease));
+            self.drop_lease(lease, ReturnReason::TimedOut, now);
+        }
+        let stale: Vec<LeaseId> = self
+            .outbox
+            .values()
+            .filter(|result| result.expires() <= now)
+            .map(|result| result.lease)
+            .collect();
+        for lease in stale {
+            self.delivered(lease, false, now);
+        }
+    }
+
+    fn run_waiting(&mut self, now: Timestamp) {
+        if self.paused {
+            return;
+        }
+        let mut free = self
+            .config
+            .slots
+            .max(1)
+            .saturating_sub(self.running().count());
+        let waiting: Vec<LeaseId> = self
+            .tasks
+            .values()
+            .filter(|task| matches!(task.stage, Stage::Waiting))
+            .map(|task| task.lease.id)
+            .collect();
+        for id in waiting {
+            let Some(task) = self.tasks.get(&id) else {
+                continue;
+            };
+            let skill = task.lease.skill;
+            match self.skills.get(&skill) {
+                Some(SkillState::Ready) if free > 0 => match self.job(&task.lease) {
+                    Ok(job) => {
+                        free -= 1;
+                        if let Some(task) = self.tasks.get_mut(&id) {
+                            let done = BTreeMap::new();
+                            task.stage = Stage::Running { since: now, done };
+                        }
+                        self.output(Output::Run(Box::new(job)));
+                    }
+                    Err(_) => self.drop_lease(id, ReturnReason::Denied, now),
+                },
+                Some(SkillState::Ready | SkillState::Fetching) => {}
+                Some(SkillState::Missing(until)) if *until > now => {
+                    let until = *until;
+                    self.last_problem = Some(failure_code(ReturnReason::SkillUnavailable));
+                    self.drop_lease(id, ReturnReason::SkillUnavailable, now);
+                    for joined in self.joined.values_mut() {
+                        joined.next_ask = joined.next_ask.max(until);
+                    }
+                }
+                Some(SkillState::Missing(_)) | None => {
+                    let from = task.lease.signer();
+                    if let Decision::Permit(permit) = self.decide(Action::FetchSkill(skill)) {
+                        self.skills.insert(skill, SkillState::Fetching);
+                        let fetch = Output::FetchSkill {
+                            permit,
+                            skill,
+                            from,
+                        };
+                        self.output(fetch);
+                    } else {
+                        self.drop_lease(id, ReturnReason::Denied, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drive_steward(&mut self, steward: NodeId, now: Timestamp) {
+        if now >= self.next_campaigns && !self.is_in_flight(InFlight::Campaigns(steward)) {
+            self.request(InFlight::Campaigns(steward), WorkRequest::Campaigns);
+        }
+        let mine = self.give_back.iter().any(|(whose, ..)| *whose == steward);
+        if mine && !self.is_in_flight(InFlight::Return(steward)) {
+            let place = self
+                .give_back
+                .iter()
+                .position(|(whose, ..)| *whose == steward);
+            if let Some((_, lease, reason)) = place.and_then(|at| self.give_back.remove(at)) {
+                let request = WorkRequest::Return { lease, reason };
+                self.request(InFlight::Return(steward), request);
+            }
+        }
+        let campaigns: BTreeSet<CampaignId> = self
+            .of_steward(steward)
+            .map(|joined| joined.campaign.id)
+            .collect();
+        if now >= self.next_submit {
+            let deliverable: Vec<LeaseId> = self
+                .outbox
+                .values()
+                .filter(|result| campaigns.contains(&result.campaign))
+                .map(|result| result.lease)
+                .collect();
+            for lease in deliverable {
+                let kind = InFlight::Submit(steward, lease);
+                if !self.is_in_flight(kind)
+                    && let Some(result) = self.outbox.get(&lease)
+                {
+                    let request = WorkRequest::Submit(result.signed().clone());
+                    self.request(kind, request);
+                }
+            }
+        }
+        for campaign in campaigns {
+            self.drive_campaign(steward, campaign, now);
+        }
+    }
+
+    /// Whether another lease could be worked on.
+    fn has_room(&self) -> bool {
+        self.tasks.len() < self.config.slots.max(1)
+            && self.outbox.len() < MAX_UNDELIVERED
+            && !self.paused
+    }
+
+    fn drive_campaign(&mut self, steward: NodeId, id: CampaignId, now: Timestamp) {
+        let Some(joined) = self.joined.get(&id) else {
+            return;
+        };
+        let news = InFlight::News(steward, id);
+        let after = joined.news_last;
+        let due = now >= joined.next_news;
+        let ask_due = now >= joined.next_ask;
+        if due && !self.is_in_flight(news) {
+            let request = WorkRequest::News {
+                campaign: id,
+                after,
+            };
+            self.request(news, request);
+        }
+        if self.has_room() && ask_due && !self.is_in_flight(InFlight::Ask(steward)) {
+            let request = WorkRequest::Ask {
+                campaign: id,
+                engine: self.config.engine,
+            };
+            self.request(InFlight::Ask(steward), request);
+        }
+    }
+}
+
+impl Machine for Volunteer {
+    fn handle(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Command(command) => self.on_command(command, now),
+            Input::StewardFound(steward) => {
+                if self.online && self.config.stewards.contains(&steward) {
+                    self.stewards.insert(steward);
+                    self.next_campaigns = now;
+                }
+            }
+            Input::StewardLost(steward) => {
+                self.stewards.remove(&steward);
+                self.in_flight.retain(|_, kind| kind.steward() != steward);
+            }
+            Input::Response { id, response } => self.on_response(id, response, now),
+            Input::Skill { skill, available } => {
+                let state = if available {
+                    SkillState::Ready
+                } else {
+                    SkillState::Missing(now.plus_ms(RETRY_MS * 5))
+                };
+                self.skills.insert(skill, state);
+            }
+            Input::Segment {
+                lease,
+                segment,
+                output,
+            } => self.on_segment(lease, segment, output, now),
+            Input::JobFailed { lease, reason } => {
+                if let Some(task) = self.tasks.get(&lease) {
+                    if reason == ReturnReason::SkillUnavailable {
+                        self.skills.remove(&task.lease.skill);
+                    }
+                    self.last_problem = Some(failure_code(reason));
+                    self.drop_lease(lease, reason, now);
+                    for joined in self.joined.values_mut() {
+                        joined.next_ask = joined.next_ask.max(now.plus_ms(RETRY_MS));
+                    }
+                }
+            }
+            // A volunteer's node answers nobody's requests for work.
+            Input::Request { .. } | Input::Tick => {}
+        }
+        self.drive(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        if !self.online {
+            return None;
+        }
+        // What has been asked already is woken by its answer, and nobody is asked who is not there.
+        let mut times = Vec::new();
+        for steward in &self.stewards {
+            if !self.is_in_flight(InFlight::Campaigns(*steward)) {
+                times.push((self.next_campaigns, "look for campaigns"));
+            }
+        }
+        for joined in self.joined.values() {
+            let (id, steward) = (joined.campaign.id, joined.steward);
+            if !self.stewards.contains(&steward) {
+                continue;
+            }
+            if !self.is_in_flight(InFlight::News(steward, id)) {
+                times.push((joined.next_news, "look for news"));
+            }
+            if self.has_room() && !self.is_in_flight(InFlight::Ask(steward)) {
+                times.push((joined.next_ask, "ask for work"));
+            }
+            let waits = self.outbox.values().any(|result| {
+                result.campaign == id && !self.is_in_flight(InFlight::Submit(steward, result.lease))
+            });
+            if waits {
+                times.push((self.next_submit, "deliver results"));
+            }
+        }
+        for task in self.tasks.values() {
+            times.push((task.lease.expires(), "a lease runs out"));
+        }
+        for result in self.outbox.values() {
+            times.push((result.expires(), "a result grows too old to deliver"));
+        }
+        times.into_iter().min_by_key(|(at, _)| *at)
+    }
+}
+
+fn failure_code(reason: ReturnReason) -> &'static str {
+    match reason {
+        ReturnReason::Stopped => "stopped",
+        ReturnReason::Denied => "denied",
+        ReturnReason::SkillUnavailable => "skill-unavailable",
+        ReturnReason::SkillRefused => "skill-refused",
+        ReturnReason::TimedOut => "timed-out",
+        ReturnReason::SkillFailed => "skill-failed",
+    }
+}

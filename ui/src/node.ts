@@ -1,0 +1,50 @@
+/** The node behind the window: commands only send, the whole view comes back as an event. */
+
+import { invoke, isTauri } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { NodeView } from "./generated/NodeView";
+import type { Problem } from "./generated/Problem";
+
+export interface NodeLink {
+  view(): Promise<NodeView>;
+  /** Calls back with the whole view after each change. */
+  onView(show: (view: NodeView) => void): Promise<void>;
+  /** System language, such as `de-DE`. */
+  language(): Promise<string | null>;
+  agree(policyVersion: number): Promise<void>;
+  withdraw(): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  stopEverything(): Promise<void>;
+  liftStop(): Promise<void>;
+  useSessionIdentity(): Promise<void>;
+}
+
+export { isTauri };
+
+export const tauriNode: NodeLink = {
+  view: () => invoke<NodeView>("view"),
+  onView: async (show) => {
+    await listen<NodeView>("node-view", (event) => show(event.payload));
+  },
+  language: () => invoke<string | null>("language"),
+  agree: (policyVersion) => invoke("agree", { policyVersion }),
+  withdraw: () => invoke("withdraw"),
+  pause: () => invoke("pause"),
+  resume: () => invoke("resume"),
+  stopEverything: () => invoke("stop_everything"),
+  liftStop: () => invoke("lift_stop"),
+  useSessionIdentity: () => invoke("use_session_identity"),
+};
+
+/** What a failed command says, whichever shape it comes in. */
+export function asProblem(error: unknown): Problem {
+  if (typeof error === "object" && error !== null) {
+    const { code, sentence, message } = error as Record<string, unknown>;
+    if (typeof code === "string") {
+      return { code, sentence: typeof sentence === "string" ? sentence : "" };
+    }
+    if (typeof message === "string") return { code: "command-failed", sentence: message };
+  }
+  return { code: "command-failed", sentence: typeof error === "string" ? error : "" };
+}

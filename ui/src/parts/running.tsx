@@ -1,0 +1,65 @@
+import type { CampaignView } from "../generated/CampaignView";
+import type { NodeView } from "../generated/NodeView";
+import type { RunningView } from "../generated/RunningView";
+import { moment, short, timeOnly } from "../format";
+import { idleSentence, inOurLanguage, language, t } from "../translation";
+
+export function Running({ view }: { view: NodeView }) {
+  return (
+    <section class="card" aria-labelledby="running-title">
+      <h2 id="running-title">{t("running.title")}</h2>
+      {view.running.length === 0 ? (
+        <p class="muted" data-testid="idle-reason">
+          {whyNothing(view)}
+        </p>
+      ) : (
+        <ul class="units">
+          {view.running.map((running) => (
+            <Unit
+              key={running.lease}
+              running={running}
+              campaign={view.campaigns.find(({ id }) => id === running.campaign)}
+            />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function whyNothing(view: NodeView): string {
+  switch (view.phase) {
+    case "starting":
+    case "paused":
+    case "stopped":
+    case "failed":
+      return idleSentence(view.phase);
+    default:
+      return idleSentence(view.idle_reason ?? "none");
+  }
+}
+
+function Unit({ running, campaign }: { running: RunningView; campaign: CampaignView | undefined }) {
+  const title =
+    campaign === undefined ? t("running.unknownCampaign") : inOurLanguage(campaign.title, campaign.name);
+  const since = moment(running.started_at_ms);
+  const done = Math.min(running.segments_done, running.segments);
+  return (
+    <li class="unit" data-testid="running-unit">
+      <p class="unit-title">{title}</p>
+      <progress
+        class="progress"
+        value={done}
+        max={Math.max(running.segments, 1)}
+        aria-label={t("running.progressLabel", { campaign: title })}
+      />
+      <p class="unit-line">
+        <strong>{t("running.parts", { done, count: running.segments })}</strong>
+        <span class="muted">
+          {t("running.unit")} <code title={running.unit}>{short(running.unit)}</code>
+          {since === null ? null : `, ${t("running.since", { time: timeOnly(since, language()) })}`}
+        </span>
+      </p>
+    </li>
+  );
+}
