@@ -193,7 +193,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The source without comments and without what comes after the tests begin.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let shipped = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let uncommented = shipped
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default());

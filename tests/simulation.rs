@@ -20,6 +20,7 @@ use std::{
 };
 
 use omni_core::receipts::verify_proof;
+use omni_evolve::labs::parse_output;
 use omni_types::{
     Digest, Lease, LeaseId, LogHead, Micro, NodeId, Outcome, PostingOutcome, ReceiptId, Record,
     UnitId, Verdict, Verified, WorkResult,
@@ -60,15 +61,15 @@ impl Model {
                     let result = result.verify_stored(network).unwrap();
                     let lease = &model.leases[&result.lease];
                     assert_eq!(lease.node, result.signer(), "an answer from somebody else");
+                    let outputs = result.outputs.iter().map(|output| &output.output);
+                    let mut claims = outputs.map(|output| parse_output(support::PROBLEM, output));
+                    if claims.any(|claim| claim.is_err()) {
+                        model.refused.push(result.signer());
+                    }
                     assert!(
                         model.results.insert(result.lease, result).is_none(),
                         "an answer twice"
                     );
-                }
-                Record::ResultRefused(result) => {
-                    model
-                        .refused
-                        .push(result.verify_stored(network).unwrap().signer());
                 }
                 Record::VerdictReached(verdict) => {
                     let verdict = verdict.verify_stored(network).unwrap();

@@ -47,8 +47,8 @@ impl Language {
                 "Bereit, gerade nichts zu tun",
             ),
             Phase::Paused => self.pick("Paused", "Pausiert"),
-            Phase::Stopped => self.pick("Stopped", "Angehalten"),
-            Phase::Failed => self.pick("Not working", "Funktioniert nicht"),
+            Phase::Stopped => self.pick("Stopped", "Gestoppt"),
+            Phase::Failed => self.pick("Not working", "Arbeitet nicht"),
         }
     }
 

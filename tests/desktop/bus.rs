@@ -13,7 +13,7 @@ use libtest_mimic::Failed;
 use zbus::{
     blocking::{Connection, Proxy, connection, fdo::DBusProxy},
     message::Header,
-    zvariant::{OwnedObjectPath, OwnedValue, Value},
+    zvariant::{OwnedObjectPath, OwnedValue, Structure, Value},
 };
 
 use crate::{
@@ -190,10 +190,17 @@ struct Entry {
 }
 
 impl Tray {
-    /// The icon that came last.
+    /// The icon of the program that runs.
     fn item(&self) -> Result<Proxy<'static>, Failed> {
+        let bus = DBusProxy::new(&self.panel)?;
         let item = wait("the tray icon is there", PAGE, || {
-            Ok(self.items.lock().map_err(|_| "poisoned")?.last().cloned())
+            let items = self.items.lock().map_err(|_| "poisoned")?.clone();
+            for (name, path) in items {
+                if bus.name_has_owner(name.as_str().try_into()?)? {
+                    return Ok(Some((name, path)));
+                }
+            }
+            Ok(None)
         })?;
         let interface = "org.kde.StatusNotifierItem".to_owned();
         Ok(Proxy::new_owned(
@@ -213,23 +220,28 @@ impl Tray {
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Failed> {
-        let (all, properties): (Vec<i32>, Vec<&str>) = Default::default();
-        let found: Vec<(i32, HashMap<String, OwnedValue>)> = self
+        type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+        let all_properties: Vec<&str> = Vec::new();
+        let (_, (_, _, children)): (u32, Layout) = self
             .menu()?
-            .call("GetGroupProperties", &(all, properties))?;
-        let entry = |(id, properties): (i32, HashMap<String, OwnedValue>)| {
-            let label = properties.get("label")?.downcast_ref::<String>().ok()?;
+            .call("GetLayout", &(0_i32, -1_i32, all_properties))?;
+        let mut entries = Vec::new();
+        for child in children {
+            let (id, properties, _) = Layout::try_from(Structure::try_from(child)?)?;
+            let Some(label) = properties.get("label") else {
+                continue;
+            };
             let enabled = properties.get("enabled");
-            Some(Entry {
+            entries.push(Entry {
                 id,
                 // An underscore marks the letter to press.
-                label: label.replace('_', ""),
+                label: label.downcast_ref::<String>()?.replace('_', ""),
                 enabled: enabled
                     .and_then(|value| value.downcast_ref().ok())
                     .unwrap_or(true),
-            })
-        };
-        Ok(found.into_iter().filter_map(entry).collect())
+            });
+        }
+        Ok(entries)
     }
 
     /// Labels of the menu's entries.
@@ -248,15 +260,22 @@ impl Tray {
 
     /// Waits until the menu has an entry with this label.
     pub fn wait_for(&self, label: &str) -> Result<(), Failed> {
-        wait_until(&format!("the tray's menu says {label}"), PAGE, || {
-            Ok(self.labels()?.iter().any(|found| found == label))
+        let mut last = Vec::new();
+        let found = wait_until(&format!("the tray's menu says {label}"), PAGE, || {
+            // The program may be ending or starting.
+            last = self.labels().unwrap_or_default();
+            Ok(last.iter().any(|found| found == label))
+        });
+        found.map_err(|failed| {
+            let what = failed.message().unwrap_or_default();
+            format!("{what}; it says {last:?}").into()
         })
     }
 
     /// Chooses an entry of the menu, once it can be chosen.
     pub fn choose(&self, label: &str) -> Result<(), Failed> {
         let id = wait(&format!("{label} can be chosen"), PAGE, || {
-            let mut entries = self.entries()?.into_iter();
+            let mut entries = self.entries().unwrap_or_default().into_iter();
             Ok(entries
                 .find(|entry| entry.label == label && entry.enabled)
                 .map(|entry| entry.id))

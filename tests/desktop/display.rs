@@ -26,6 +26,7 @@ pub struct Display {
 impl Display {
     pub fn start() -> Result<Self, Failed> {
         let mut command = Command::new("Xvfb");
+        // A screen that starts anew when its last program leaves turns away whoever comes meanwhile.
         command
             .args([
                 "-displayfd",
@@ -33,6 +34,7 @@ impl Display {
                 "-screen",
                 "0",
                 "960x680x24",
+                "-noreset",
                 "-nolisten",
                 "tcp",
             ])

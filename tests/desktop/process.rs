@@ -183,19 +183,24 @@ pub fn internet_sockets(app: u32) -> Vec<String> {
             let lines = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
             for line in lines.lines().skip(1) {
                 let fields: Vec<&str> = line.split_whitespace().collect();
-                let (Some(local), Some(inode)) = (fields.get(1), fields.get(9)) else {
+                let (Some(local), Some(remote), Some(inode)) =
+                    (fields.get(1), fields.get(2), fields.get(9))
+                else {
                     continue;
                 };
-                let port = local
-                    .rsplit_once(':')
-                    .and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-                if inodes.contains(*inode) && !(port.is_some() && port == door) {
-                    found.push(format!("process {pid}: {table} {local}"));
+                let is_door = door.is_some() && (port(local) == door || port(remote) == door);
+                if inodes.contains(*inode) && !is_door {
+                    found.push(format!("process {pid}: {table} {local} {remote}"));
                 }
             }
         }
     }
     found
+}
+
+/// Port of an address such as `0100007F:D212`.
+fn port(address: &str) -> Option<u16> {
+    u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok()
 }
 
 fn socket_inodes(pid: u32) -> BTreeSet<String> {

@@ -8,7 +8,6 @@ use std::{
 };
 
 use libtest_mimic::{Failed, Trial};
-use omni_node::{NodeView, status, view::Phase};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -16,7 +15,7 @@ use crate::{
     bus::{Bus, KeyStore, Tray},
     display::Display,
     process::{
-        Started, internet_sockets, is_alive, sandbox_children, signal, state, wait, wait_until,
+        Started, internet_sockets, is_alive, sandbox_children, signal, state, wait_until,
         web_processes,
     },
     webdriver::{PAGE, Window},
@@ -36,6 +35,12 @@ const KILL: Duration = Duration::from_millis(250);
 const FIRST_RECEIPT: Duration = Duration::from_secs(60);
 /// For work to begin or to end.
 const WORK: Duration = Duration::from_secs(30);
+/// The tray's menu below the line that tells the state.
+const MENU: [&str; 4] = ["Open OmniSwarm", "Pause", "Stop everything", "Quit"];
+/// How long the screen must stay the same to be what the page holds.
+const STILL: Duration = Duration::from_millis(500);
+/// Size of a picture without anything on it, bytes.
+const BLANK_BYTES: usize = 8_000;
 /// A bus that is not there.
 const NO_BUS: &str = "unix:path=/nonexistent/bus";
 
@@ -174,21 +179,31 @@ impl Desktop {
         Started::new(command.envs(more.iter().copied()))
     }
 
-    fn picture(&self, name: &str) -> Outcome {
-        self.display
-            .picture(&pictures()?.join(format!("{name}.png")))
+    /// Puts a picture of what the window shows beside the others.
+    fn picture(&self, window: &Window, name: &str) -> Outcome {
+        window.wait_for_drawing()?;
+        self.picture_of_screen(name)
+    }
+
+    /// The screen lags behind the page: what counts is a picture that stays the same for a while.
+    fn picture_of_screen(&self, name: &str) -> Outcome {
+        let path = pictures()?.join(format!("{name}.png"));
+        let start = Instant::now();
+        let (mut before, mut same_since) = (Vec::new(), start);
+        wait_until("the screen shows something", PAGE, || {
+            self.display.picture(&path)?;
+            let now = fs::read(&path)?;
+            if now != before {
+                (before, same_since) = (now, Instant::now());
+            }
+            let settled = same_since.elapsed() > STILL || start.elapsed() > STILL * 8;
+            Ok(settled && before.len() > BLANK_BYTES)
+        })
     }
 
     fn wait_for_window(&self, there: bool) -> Outcome {
         wait_until(&format!("window there: {there}"), PAGE, || {
             Ok(self.display.has_window()? == there)
-        })
-    }
-
-    /// What the node says in its status file, for when there is no page to read.
-    fn wait_for_status(&self, phase: Phase) -> Outcome {
-        wait_until(&format!("the status file says {phase:?}"), PAGE, || {
-            Ok(status::read::<NodeView>(&self.data()).is_ok_and(|read| read.view.phase == phase))
         })
     }
 }
@@ -258,7 +273,7 @@ fn volunteer() -> Outcome {
     let window = desktop.window("en_US.UTF-8")?;
     let app = window.app();
     window.wait_for_phase("consent-needed")?;
-    desktop.picture("01-consent")?;
+    desktop.picture(&window, "01-consent")?;
     is_silent(app)?;
     key_is_in_the_key_store_only(&desktop)?;
 
@@ -266,7 +281,7 @@ fn volunteer() -> Outcome {
     wait_until("Enter declines", PAGE, || {
         Ok(window.count("read-again")? == 1)
     })?;
-    desktop.picture("02-not-now")?;
+    desktop.picture(&window, "02-not-now")?;
     is_silent(app)?;
     window.click("read-again")?;
     window.wait_for_phase("consent-needed")?;
@@ -276,7 +291,7 @@ fn volunteer() -> Outcome {
     wait_until("the dashboard is there", PAGE, || {
         Ok(window.count("stop")? == 1)
     })?;
-    desktop.picture("03-agreed")?;
+    desktop.picture(&window, "03-agreed")?;
     wait_until("the first receipt", FIRST_RECEIPT, || {
         Ok(window.count("receipt-row")? > 0)
     })?;
@@ -284,18 +299,16 @@ fn volunteer() -> Outcome {
         "  first receipt after {:.1} s",
         start.elapsed().as_secs_f64()
     );
-    let best = wait("the best result", PAGE, || {
-        let text = window.text("best-result")?;
-        Ok(text.contains("Merit factor").then_some(text))
+    wait_until("the best result", PAGE, || {
+        Ok(window.text("best-result")?.contains("Merit factor"))
     })?;
-    println!("  {}", best.replace('\n', " | "));
-    desktop.picture("04-first-receipt")?;
+    desktop.picture(&window, "04-first-receipt")?;
 
     wait_for_work(app)?;
     window.click("pause")?;
     window.wait_for_phase("paused")?;
     wait_for_freeze(app)?;
-    desktop.picture("05-paused")?;
+    desktop.picture(&window, "05-paused")?;
     window.click("resume")?;
     window.wait_for_phase("running")?;
     wait_for_thaw(app)?;
@@ -308,29 +321,34 @@ fn volunteer() -> Outcome {
     wait_until("no connection is left", PAGE, || {
         Ok(internet_sockets(app).is_empty())
     })?;
-    desktop.picture("06-stopped")?;
+    desktop.picture(&window, "06-stopped")?;
+    is_silent(app)?;
     let receipts = window.count("receipt-row")?;
 
     signal(app, Signal::TERM)?;
     wait_for_end(app)?;
     drop(window);
 
+    let (_, bus) = desktop.bus.as_ref().ok_or("no bus")?;
+    let tray = bus.start_tray()?;
     let window = desktop.window("de_DE.UTF-8")?;
     let app = window.app();
     window.wait_for_phase("stopped")?;
+    tray.wait_for("Gestoppt")?;
+    tray.wait_for("Arbeit wieder erlauben")?;
     check!(
         window.count("receipt-row")? >= receipts,
         "receipts are missing after a restart"
     );
     is_silent(app)?;
-    desktop.picture("07-stopped-after-restart")?;
+    desktop.picture(&window, "07-stopped-after-restart")?;
     window.click("lift-stop")?;
     window.wait_for_phase("running")?;
     wait_for_work(app)?;
     wait_until("another receipt", FIRST_RECEIPT, || {
         Ok(window.count("receipt-row")? > receipts)
     })?;
-    desktop.picture("08-works-again")?;
+    desktop.picture(&window, "08-works-again")?;
 
     signal(app, Signal::TERM)?;
     let children = sandbox_children(app);
@@ -395,20 +413,12 @@ fn tray() -> Outcome {
     desktop.wait_for_window(true)?;
     wait_for_work(app)?;
     tray.wait_for("Running")?;
-    check!(
-        tray.icon()? != icon_before,
-        "the icon does not show the state"
-    );
+    wait_until("the icon shows the state", PAGE, || {
+        Ok(tray.icon()? != icon_before)
+    })?;
     let labels = tray.labels()?;
     check!(
-        labels
-            == [
-                "Running",
-                "Open OmniSwarm",
-                "Pause",
-                "Stop everything",
-                "Quit"
-            ],
+        labels.get(1..) == Some(&MENU.map(str::to_owned)),
         "the tray's menu is {labels:?}"
     );
 
@@ -444,8 +454,7 @@ fn tray() -> Outcome {
     let took = wait_for_kill(app)?;
     println!("  stopped {} ms after the tray's answer", took.as_millis());
     tray.wait_for("Stopped")?;
-    desktop.wait_for_status(Phase::Stopped)?;
-    desktop.picture("10-opened-from-the-tray")?;
+    desktop.picture_of_screen("10-opened-from-the-tray")?;
     is_quiet_soon(app)?;
     tray.choose("Allow work again")?;
     wait_for_work(app)?;
@@ -464,13 +473,16 @@ fn is_quiet_soon(app: u32) -> Outcome {
 /// Memory of the program alone, as the system counts it.
 fn memory(app: u32) -> Result<String, Failed> {
     let status = fs::read_to_string(format!("/proc/{app}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let size = line
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1)
-        .collect::<Vec<_>>();
-    Ok(format!("resident without a window: {}", size.join(" ")))
+    let kilobytes = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.unwrap_or("?").to_owned()
+    };
+    Ok(format!(
+        "without a window: {} kB resident, {} kB of them its own, the others of libraries",
+        kilobytes("VmRSS:"),
+        kilobytes("RssAnon:")
+    ))
 }
 
 fn no_tray() -> Outcome {
@@ -501,11 +513,11 @@ fn no_key_store() -> Outcome {
     let language = window.script("return document.documentElement.lang")?;
     check!(language == "de", "the page is in {language}");
     is_silent(app)?;
-    desktop.picture("11-no-key-store")?;
+    desktop.picture(&window, "11-no-key-store")?;
     window.click("use-session-identity")?;
     window.wait_for_phase("consent-needed")?;
     is_silent(app)?;
-    desktop.picture("12-consent-in-german")?;
+    desktop.picture(&window, "12-consent-in-german")?;
     window.click("agree")?;
     wait_for_work(app)?;
     let folders = || Ok::<_, Failed>(fs::read_dir(desktop.home.path())?.count());
@@ -541,7 +553,7 @@ fn same_data() -> Outcome {
         problem.contains("store-already-open"),
         "another problem: {problem}"
     );
-    desktop.picture("13-already-running")?;
+    desktop.picture(&window, "13-already-running")?;
     check!(first.child().try_wait()?.is_none(), "the first ended");
     signal(first.pid(), Signal::TERM)?;
     let status = first.ended("the first ends", WORK)?;

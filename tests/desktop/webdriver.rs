@@ -119,6 +119,14 @@ impl Window {
         self.send("POST", "/execute/sync", Some(&body))
     }
 
+    /// Waits until what the page holds has been drawn.
+    pub fn wait_for_drawing(&self) -> Result<(), Failed> {
+        let script = "const done = arguments[0]; \
+            requestAnimationFrame(() => requestAnimationFrame(() => done(null)))";
+        let body = json!({ "script": script, "args": [] });
+        self.send("POST", "/execute/async", Some(&body)).map(drop)
+    }
+
     /// Waits until the page shows a phase of the node.
     pub fn wait_for_phase(&self, phase: &str) -> Result<(), Failed> {
         let css = format!(".app[data-phase=\"{phase}\"]");

@@ -18,6 +18,7 @@ use std::{
 };
 
 use omni_core::Job;
+use omni_evolve::labs;
 use omni_node::{
     Command, Network, POLICY_VERSION, catalogue, clock,
     identity::{KeySource, load_or_create},
@@ -25,18 +26,22 @@ use omni_node::{
     profile,
     runner::{JobControl, Runner, RunnerEvent, SandboxRunner},
 };
-use omni_types::LeaseId;
+use omni_types::{Labs, LeaseId, Track};
 use tokio::sync::mpsc;
 
 /// Events of one job that may wait.
 const QUEUE: usize = 64;
-/// Where a skill's output holds the energy.
+/// Where an output of the skill holds length, energy and sequence.
+const LENGTH_AT: usize = 6;
 const ENERGY_AT: usize = 8;
+const SEQUENCE_AT: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
-    /// Claims a lower energy, or changes the sequence.
+    /// Hands in another sequence, with its true energy.
     Wrong,
+    /// Claims a lower energy than the sequence has.
+    Boastful,
     /// Hands in what an earlier piece of work came to.
     Copied,
     /// Hands in nothing.
@@ -47,28 +52,48 @@ impl Mode {
     fn named(name: &str) -> Self {
         match name {
             "wrong" => Self::Wrong,
+            "boastful" => Self::Boastful,
             "copied" => Self::Copied,
             "empty" => Self::Empty,
             other => panic!("no mode is called {other}"),
         }
     }
 
-    fn lie(self, segment: u32, true_output: &[u8], earlier: Option<&Vec<u8>>) -> Vec<u8> {
+    fn lie(self, true_output: &[u8], earlier: Option<&Vec<u8>>) -> Vec<u8> {
         let mut output = true_output.to_vec();
         match self {
-            Self::Wrong if segment % 2 == 0 => {
-                let energy = output.get_mut(ENERGY_AT).expect("an energy");
-                *energy = energy.wrapping_sub(4);
-            }
             Self::Wrong => {
-                let last = output.last_mut().expect("a sequence");
+                let length = field(&output, LENGTH_AT);
+                let problem = Labs {
+                    track: Track::General,
+                    length: u16::from_le_bytes(length),
+                };
+                let mut sequence = labs::parse_output(problem, &output)
+                    .expect("a true output")
+                    .sequence;
+                let first = sequence.first_mut().expect("a sequence");
+                *first = !*first;
+                let last = output.get_mut(SEQUENCE_AT).expect("a sequence");
                 *last ^= 1;
+                let energy = labs::energy(&sequence).to_le_bytes();
+                let place = output.get_mut(ENERGY_AT..ENERGY_AT + 4).expect("an energy");
+                place.copy_from_slice(&energy);
+            }
+            Self::Boastful => {
+                let energy = u32::from_le_bytes(field(&output, ENERGY_AT)) - 4;
+                let place = output.get_mut(ENERGY_AT..ENERGY_AT + 4).expect("an energy");
+                place.copy_from_slice(&energy.to_le_bytes());
             }
             Self::Copied => output.clone_from(earlier.expect("an earlier output to copy")),
             Self::Empty => output.clear(),
         }
         output
     }
+}
+
+fn field<const N: usize>(output: &[u8], at: usize) -> [u8; N] {
+    let bytes = output.get(at..at + N).expect("a field");
+    bytes.try_into().expect("its size")
 }
 
 struct Liar {
@@ -100,7 +125,7 @@ impl Runner for Liar {
                 {
                     let mut earlier = earlier.lock().expect("no panic elsewhere");
                     if lies {
-                        *output = mode.lie(*segment, output, earlier.get(segment));
+                        *output = mode.lie(output, earlier.get(segment));
                     } else {
                         earlier.insert(*segment, output.clone());
                     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use omni_core::receipts::Export;
+use omni_core::{receipts::Export, steward::SUSPEND_AFTER};
+use omni_evolve::labs;
 use omni_node::receipts::export;
 use omni_types::{
-    Lease, NodeId, Outcome, PostingOutcome, Receipt, ReceiptId, ReceiptProof, Record, Role, Signed,
-    UnitId, Verdict, Verified, WorkResult,
+    Labs, Lease, NodeId, Outcome, PostingOutcome, Receipt, ReceiptId, ReceiptProof, Record, Role,
+    Signed, Track, UnitId, Verdict, Verified, WorkResult,
 };
 
 use crate::{identities::no_secret_is_written, network::Network, program::until, turn};
@@ -16,7 +17,16 @@ struct Books {
     records: Vec<Record>,
     results: Vec<Verified<WorkResult>>,
     leases: Vec<Verified<Lease>>,
-    verdicts: Vec<(usize, Verified<Verdict>)>,
+    verdicts: Vec<Verified<Verdict>>,
+}
+
+fn is_implausible(result: &WorkResult) -> bool {
+    let problem = Labs {
+        track: Track::General,
+        length: 37,
+    };
+    let mut outputs = result.outputs.iter();
+    outputs.any(|output| labs::parse_output(problem, &output.output).is_err())
 }
 
 impl Books {
@@ -35,10 +45,9 @@ impl Books {
                 Record::LeaseIssued(lease) => books
                     .leases
                     .push(lease.clone().verify_stored(network.id).unwrap()),
-                Record::VerdictReached(verdict) => books.verdicts.push((
-                    books.records.len(),
-                    verdict.clone().verify_stored(network.id).unwrap(),
-                )),
+                Record::VerdictReached(verdict) => books
+                    .verdicts
+                    .push(verdict.clone().verify_stored(network.id).unwrap()),
                 _ => {}
             }
             books.records.push(entry.record);
@@ -75,16 +84,31 @@ impl Books {
                 .any(|vote| vote.node == node && Some(vote.value) != agreed)
     }
 
+    /// Results that the skill cannot have given.
+    fn implausible(&self, node: NodeId) -> Vec<&Verified<WorkResult>> {
+        self.results
+            .iter()
+            .filter(|result| result.signer() == node && is_implausible(result))
+            .collect()
+    }
+
     fn rejected_work_of(&self, node: NodeId) -> Vec<&Verified<Verdict>> {
         self.verdicts
             .iter()
-            .map(|(_, verdict)| verdict)
             .filter(|verdict| verdict.worker == node && verdict.outcome == Outcome::Rejected)
             .collect()
     }
 }
 
-fn a_liar_earns_nothing(mode: &str) -> (Network, Books, NodeId) {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    /// Well-formed and true of itself, but not what the skill gives.
+    Plausible,
+    /// Cannot come from the skill, which one look shows.
+    Implausible,
+}
+
+fn a_liar_earns_nothing(mode: &str, lie: Lie) -> (Network, Books, NodeId) {
     let mut network = Network::start();
     let liar = Network::node_name(network.add_dishonest(mode));
     let honest: Vec<String> = (0..2)
@@ -96,13 +120,27 @@ fn a_liar_earns_nothing(mode: &str) -> (Network, Books, NodeId) {
     let liar_id = network.node_id(&liar);
     until("the liar is suspended", || {
         let books = Books::read(&network);
-        let caught = books
+        let contradicted = books
             .verdicts
             .iter()
-            .filter(|(_, verdict)| Books::contradicts(verdict, liar_id))
+            .filter(|verdict| Books::contradicts(verdict, liar_id))
             .count();
-        (caught >= 3 && !books.rejected_work_of(liar_id).is_empty()).then_some(())
+        let caught = contradicted + books.implausible(liar_id).len();
+        (caught >= SUSPEND_AFTER as usize).then_some(())
     });
+    if lie == Lie::Plausible {
+        // The first lie is about first-hand work; its verdict may come after the suspension.
+        until("first-hand work is rejected", || {
+            let books = Books::read(&network);
+            (!books.rejected_work_of(liar_id).is_empty()).then_some(())
+        });
+    }
+    let closed = |record: &Record| matches!(record, Record::GenerationClosed { .. });
+    let generations = Books::read(&network)
+        .records
+        .iter()
+        .filter(|record| closed(record))
+        .count();
     let receipts = |name: &String| {
         let log = network.log(name);
         let receipts = log.iter();
@@ -113,14 +151,17 @@ fn a_liar_earns_nothing(mode: &str) -> (Network, Books, NodeId) {
     for name in &honest {
         network.await_receipts(name, receipts(name) + 3);
     }
-    network.await_records("steward", 2, "a generation after the lies", |record| {
-        matches!(record, Record::GenerationClosed { .. })
-    });
+    let more = generations + 1;
+    network.await_records("steward", more, "a generation after the lies", closed);
     network.stop();
 
     let books = Books::read(&network);
     pays_nothing(&network, &books, liar_id);
     evolves_nothing(&network, &books, liar_id);
+    match lie {
+        Lie::Plausible => assert!(books.implausible(liar_id).is_empty()),
+        Lie::Implausible => implausible_is_no_vote(&network, &books, &liar),
+    }
     for name in ["steward", liar.as_str(), "node-1", "node-2"] {
         let (valid, answer) = network.json(name, &["ledger", "verify", "--json"]);
         assert!(valid, "{name}: {answer}");
@@ -146,6 +187,12 @@ fn pays_nothing(network: &Network, books: &Books, liar: NodeId) {
     let mut at_stake = BTreeSet::new();
     for record in &books.records {
         match record {
+            Record::ResultReceived(result) => {
+                let result = result.clone().verify_stored(network.id).unwrap();
+                if result.signer() == liar && is_implausible(&result) {
+                    at_stake.clone_from(&pending);
+                }
+            }
             Record::VerdictReached(verdict) => {
                 assert!(
                     at_stake.is_empty(),
@@ -159,10 +206,10 @@ fn pays_nothing(network: &Network, books: &Books, liar: NodeId) {
             Record::ReceiptIssued(receipt) => {
                 let receipt = receipt.clone().verify_stored(network.id).unwrap();
                 if receipt.node == liar {
-                    let (_, verdict) = books
+                    let verdict = books
                         .verdicts
                         .iter()
-                        .find(|(_, verdict)| verdict.id() == receipt.verdict)
+                        .find(|verdict| verdict.id() == receipt.verdict)
                         .unwrap();
                     assert!(!Books::contradicts(verdict, liar), "a lie was paid");
                     pending.insert(receipt.id);
@@ -187,52 +234,75 @@ fn pays_nothing(network: &Network, books: &Books, liar: NodeId) {
     assert!(voided >= 2, "nothing was taken back");
 }
 
-/// Each member of each generation comes from the one before or from outputs that were accepted and
-/// re-executed.
+/// Each member of each generation comes from outputs that were accepted and re-executed, and no lie
+/// is among those.
 fn evolves_nothing(network: &Network, books: &Books, liar: NodeId) {
     let mut sound = BTreeSet::<Vec<u8>>::new();
     let mut lies = BTreeSet::<Vec<u8>>::new();
-    let mut generations = 0;
+    let mut truths_before = BTreeSet::<Vec<u8>>::new();
     for record in &books.records {
         match record {
             Record::VerdictReached(verdict) => {
                 let verdict = verdict.clone().verify_stored(network.id).unwrap();
                 for vote in &verdict.votes {
-                    let result = books.result(vote.result);
-                    let outputs = result
+                    let outputs = books
+                        .result(vote.result)
                         .outputs
                         .iter()
                         .filter(|output| verdict.sampled.contains(&output.segment))
                         .map(|output| output.output.clone());
+                    if Some(vote.value) == Books::agreed(&verdict) {
+                        truths_before.extend(outputs.clone());
+                    } else if vote.node == liar {
+                        lies.extend(outputs.clone());
+                    }
                     if verdict.outcome == Outcome::Accepted && vote.node == verdict.worker {
                         sound.extend(outputs);
-                    } else if vote.node == liar && Books::contradicts(&verdict, liar) {
-                        lies.extend(outputs);
                     }
                 }
             }
+            Record::ResultReceived(result) => {
+                let result = result.clone().verify_stored(network.id).unwrap();
+                if result.signer() == liar && is_implausible(&result) {
+                    lies.extend(result.outputs.iter().map(|output| output.output.clone()));
+                }
+            }
             Record::GenerationClosed { population, .. } => {
-                generations += 1;
+                assert!(!population.is_empty());
                 for member in population {
                     assert!(sound.contains(&member.output), "nobody verified a member");
-                    assert!(
-                        !lies.contains(&member.output) || sound.contains(&member.output),
-                        "a lie was promoted"
-                    );
                 }
-                assert!(!population.is_empty());
             }
             _ => {}
         }
     }
-    assert!(generations >= 2);
     assert!(!lies.is_empty());
+    // A copy is the truth about another piece of work.
+    for lie in lies.difference(&truths_before) {
+        assert!(!sound.contains(lie), "a lie was accepted");
+    }
+}
+
+fn implausible_is_no_vote(network: &Network, books: &Books, liar: &str) {
+    let refused = books.implausible(network.node_id(liar));
+    for result in &refused {
+        let votes = books.verdicts.iter().flat_map(|verdict| &verdict.votes);
+        assert!(votes.into_iter().all(|vote| vote.result != result.id()));
+        let told = network.log(liar).into_iter().any(|entry| {
+            let delivered = Record::ResultDelivered {
+                lease: result.lease,
+                stored: false,
+            };
+            entry.record == delivered
+        });
+        assert!(told, "the liar was not told");
+    }
 }
 
 #[test]
 fn wrong_answers_earn_nothing_and_a_bribed_steward_cannot_hide_it() {
     let _turn = turn();
-    let (network, books, liar) = a_liar_earns_nothing("wrong");
+    let (network, books, liar) = a_liar_earns_nothing("wrong", Lie::Plausible);
     no_secret_is_written(&network);
 
     // A steward that pays a rejected result all the same, with the real evidence.
@@ -289,11 +359,17 @@ fn wrong_answers_earn_nothing_and_a_bribed_steward_cannot_hide_it() {
 #[test]
 fn copied_answers_earn_nothing() {
     let _turn = turn();
-    a_liar_earns_nothing("copied");
+    a_liar_earns_nothing("copied", Lie::Plausible);
 }
 
 #[test]
 fn empty_answers_earn_nothing() {
     let _turn = turn();
-    a_liar_earns_nothing("empty");
+    a_liar_earns_nothing("empty", Lie::Implausible);
+}
+
+#[test]
+fn boasts_earn_nothing() {
+    let _turn = turn();
+    a_liar_earns_nothing("boastful", Lie::Implausible);
 }

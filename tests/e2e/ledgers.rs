@@ -38,11 +38,10 @@ fn verify_changed(network: &Network, change: impl Fn(&Connection)) -> Value {
     answer
 }
 
-fn no_log_beside(folder: &Path) {
-    assert!(
-        !folder.join(format!("{LOG_FILE}-wal")).exists(),
-        "the log was not closed"
-    );
+/// After an orderly end everything is in the one file; a reader may leave an empty file beside it.
+fn all_in_one_file(folder: &Path) {
+    let beside = fs::metadata(folder.join(format!("{LOG_FILE}-wal")));
+    assert_eq!(beside.map_or(0, |beside| beside.len()), 0);
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn the_books_hold_and_every_change_is_found() {
     }
     let plain = network.text("steward", &["ledger", "verify"]);
     assert!(plain.starts_with("VALID"), "{plain}");
-    no_log_beside(&network.data("steward"));
+    all_in_one_file(&network.data("steward"));
 
     let last = answer["records"].as_i64().unwrap();
     for seq in [1, last / 2, last] {

@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use crate::{identities::no_secret_is_written, network::Network, program::until, turn};
 
+/// Program, message and lease of one line in the logs.
+type Step = (String, &'static str, Option<String>);
+
 /// One accepted unit whose worker and verifier have their receipts.
 struct Story {
     unit: UnitId,
-    steps: Vec<Vec<(String, &'static str, Option<String>)>>,
+    steps: Vec<Vec<Step>>,
 }
 
 fn told(network: &Network) -> Option<Story> {
@@ -66,7 +69,7 @@ fn told(network: &Network) -> Option<Story> {
         let steward = || "steward".to_owned();
         let w = || Some(work.clone());
         let r = || Some(recheck.clone());
-        let beginning = vec![
+        let beginning = [
             (steward(), "unit created", None),
             (steward(), "lease issued", w()),
             (worker.clone(), "lease taken", w()),
@@ -74,7 +77,7 @@ fn told(network: &Network) -> Option<Story> {
             (worker.clone(), "result committed", w()),
             (steward(), "result received", w()),
         ];
-        let check = vec![
+        let check = [
             (steward(), "sample drawn", None),
             (steward(), "verifier drawn", None),
             (steward(), "lease issued", r()),
@@ -85,8 +88,7 @@ fn told(network: &Network) -> Option<Story> {
             (steward(), "verdict", None),
             (steward(), "receipt issued", None),
         ];
-        let chain =
-            |tail: &[(String, &'static str, Option<String>)]| [&beginning[..], tail].concat();
+        let chain = |tail: &[Step]| [&beginning[..], tail].concat();
         Some(Story {
             unit,
             steps: vec![
@@ -99,7 +101,7 @@ fn told(network: &Network) -> Option<Story> {
 }
 
 /// When a step happened, by the JSON log.
-fn moment(network: &Network, unit: &str, step: &(String, &'static str, Option<String>)) -> String {
+fn moment(network: &Network, unit: &str, step: &Step) -> String {
     let (program, message, lease) = step;
     let found = network.json_log(program).into_iter().find(|line| {
         let fields = &line["fields"];
@@ -153,7 +155,7 @@ fn a_unit_is_followed_from_lease_to_receipt_and_the_receipt_is_proven_offline() 
     let story = until("a unit with both receipts", || told(&network));
     let unit = story.unit.to_string();
     for steps in &story.steps {
-        let moments: Vec<(String, &(String, &str, Option<String>))> = steps
+        let moments: Vec<(String, &Step)> = steps
             .iter()
             .map(|step| (moment(&network, &unit, step), step))
             .collect();

@@ -106,7 +106,10 @@ fn main() -> ExitCode {
 
 fn start_log(common: &Common, command: &Command) {
     let default = match command {
-        Command::Node(_) | Command::Steward(_) | Command::Supernode(_) => "info",
+        // What libraries have to say is for their authors.
+        Command::Node(_) | Command::Steward(_) | Command::Supernode(_) => {
+            "info,libp2p_swarm=warn,rusqlite_migration=warn"
+        }
         _ => "error",
     };
     let filter = common.log.as_deref().unwrap_or(default);

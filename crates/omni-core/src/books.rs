@@ -128,7 +128,6 @@ impl Books {
             | Record::LeaseIssued(_)
             | Record::LeaseEnded { .. }
             | Record::ResultReceived(_)
-            | Record::ResultRefused(_)
             | Record::SampleDrawn { .. }
             | Record::VerifierDrawn { .. }
             | Record::VerdictReached(_)

@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn votes_count_by_distinct_key() {
-        let table: &[(&[(u8, char)], usize, Option<char>)] = &[
+        type Case = (&'static [(u8, char)], usize, Option<char>);
+        let table: &[Case] = &[
             (&[], 0, None),
             (&[(1, 'a')], 0, None),
             (&[(1, 'a')], 1, Some('a')),

@@ -5,8 +5,8 @@
 //!            LeaseIssued          ResultReceived, SampleDrawn, VerifierDrawn
 //!   open ───────────────▶ leased ─────────────────────────────────────────▶ verifying ◀─┐
 //!    ▲                      │                                                  │        │ another
-//!    └─ LeaseEnded or ──────┘                                                  ├────────┘ verifier
-//!       ResultRefused                                                          ▼
+//!    └─ LeaseEnded, or ─────┘                                                  ├────────┘ verifier
+//!       no true answer                                                         ▼
 //!                                   VerdictReached, ReceiptIssued…, PostingIssued… ─▶ decided
 //! ```
 //!
@@ -124,6 +124,13 @@ struct OpenLease {
     lease: Verified<Lease>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    result: Digest,
+    plausible: bool,
+    expires: Timestamp,
+}
+
 #[derive(Debug, Default)]
 struct Standing {
     open: usize,
@@ -175,7 +182,7 @@ pub struct Steward {
     next_unit: u64,
     leases: BTreeMap<LeaseId, OpenLease>,
     /// Leases that were answered, with the result, kept while a repeat may still come.
-    answered: BTreeMap<LeaseId, (Digest, Timestamp)>,
+    answered: BTreeMap<LeaseId, Answered>,
     next_sweep: Timestamp,
     nodes: BTreeMap<NodeId, Standing>,
     /// Evidence of the last verdict, for the receipts that follow it.
@@ -382,18 +389,24 @@ impl Steward {
             Record::LeaseEnded { lease, .. } => {
                 self.end_lease(*lease).ok_or(ApplyError::Misplaced)?;
             }
-            Record::ResultRefused(result) => {
-                let result = result.clone().verify_stored(self.network)?;
-                self.end_lease(result.lease).ok_or(ApplyError::Misplaced)?;
-                self.nodes.entry(result.signer()).or_default().contradict();
-            }
             Record::ResultReceived(result) => {
                 let result = result.clone().verify_stored(self.network)?;
-                let lease = self
-                    .close_lease(result.lease)
-                    .ok_or(ApplyError::Misplaced)?;
-                self.answered
-                    .insert(result.lease, (result.id(), lease.expires()));
+                let plausible = self.is_plausible(&result);
+                let lease = if plausible {
+                    self.close_lease(result.lease)
+                } else {
+                    self.end_lease(result.lease)
+                };
+                let answered = Answered {
+                    result: result.id(),
+                    plausible,
+                    expires: lease.ok_or(ApplyError::Misplaced)?.expires(),
+                };
+                self.answered.insert(result.lease, answered);
+                if !plausible {
+                    self.nodes.entry(result.signer()).or_default().contradict();
+                    return Ok(());
+                }
                 let unit = self
                     .units
                     .get_mut(&result.unit)
@@ -549,7 +562,7 @@ impl Steward {
     }
 
     /// Ends a lease without a result to judge: its work, or its recheck, is to be done by another.
-    fn end_lease(&mut self, id: LeaseId) -> Option<()> {
+    fn end_lease(&mut self, id: LeaseId) -> Option<Verified<Lease>> {
         let ended = self.close_lease(id)?;
         if let Some(unit) = self.units.get_mut(&ended.unit) {
             if unit.recheck == Some(id) {
@@ -558,7 +571,13 @@ impl Steward {
                 unit.work = None;
             }
         }
-        Some(())
+        Some(ended)
+    }
+
+    /// Nodes that all do nothing agree with each other: what the skill cannot have given is no vote.
+    fn is_plausible(&self, result: &WorkResult) -> bool {
+        let plausible = |output: &SegmentOutput| self.search.is_plausible(&output.output);
+        result.outputs.iter().all(plausible)
     }
 
     // ---- requests --------------------------------------------------------------------------
@@ -746,11 +765,11 @@ impl Steward {
         result: Verified<WorkResult>,
         now: Timestamp,
     ) -> Result<Digest, Rejection> {
-        if let Some((known, _)) = self.answered.get(&result.lease) {
-            return if *known == result.id() {
-                Ok(*known)
-            } else {
-                Err(Rejection::ConflictingResult)
+        if let Some(known) = self.answered.get(&result.lease) {
+            return match known {
+                known if known.result != result.id() => Err(Rejection::ConflictingResult),
+                known if !known.plausible => Err(Rejection::Implausible),
+                known => Ok(known.result),
             };
         }
         let open = self
@@ -771,15 +790,6 @@ impl Steward {
         if !segments.eq(lease.segments.iter().copied()) {
             return Err(Rejection::WrongSegments);
         }
-        // Nodes that all do nothing agree with each other: what cannot be is no vote.
-        let plausible = |output: &SegmentOutput| self.search.is_plausible(&output.output);
-        if !result.outputs.iter().all(plausible) {
-            if self.record(Record::ResultRefused(result.signed().clone()), now) {
-                self.void_pending(result.signer(), now);
-                self.draw_verifiers(now);
-            }
-            return Err(Rejection::Implausible);
-        }
         let id = result.id();
         let unit = result.unit;
         let recheck = self
@@ -788,6 +798,11 @@ impl Steward {
             .is_some_and(|unit| unit.result.is_some());
         if !self.record(Record::ResultReceived(result.signed().clone()), now) {
             return Err(Rejection::UnknownLease);
+        }
+        if !self.is_plausible(&result) {
+            self.void_pending(result.signer(), now);
+            self.draw_verifiers(now);
+            return Err(Rejection::Implausible);
         }
         if !recheck {
             self.draw_sample(unit, &result, now);
@@ -1109,7 +1124,7 @@ impl Steward {
         if now >= self.next_sweep {
             self.next_sweep = now.plus_ms(SWEEP_MS);
             self.answered
-                .retain(|_, (_, expires)| now.since_ms(*expires) < ANSWER_KEPT_MS);
+                .retain(|_, answered| now.since_ms(answered.expires) < ANSWER_KEPT_MS);
         }
     }
 }

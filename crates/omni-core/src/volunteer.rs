@@ -478,7 +478,6 @@ impl Volunteer {
             | Record::LeaseIssued(_)
             | Record::LeaseEnded { .. }
             | Record::ResultReceived(_)
-            | Record::ResultRefused(_)
             | Record::SampleDrawn { .. }
             | Record::VerifierDrawn { .. }
             | Record::VerdictReached(_)

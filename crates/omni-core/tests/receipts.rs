@@ -419,6 +419,19 @@ fn every_forgery_has_its_own_name() {
         ..scene.with_verdict(work, fewer)
     };
     case("the worker alone", alone, Rejection::QuorumNotReached);
+    let alone = |verdict: &mut omni_types::Verdict| {
+        verdict.votes.truncate(1);
+        verdict.agree = 1;
+    };
+    let alone = ReceiptProof {
+        rechecks: vec![],
+        ..scene.with_verdict(work, alone)
+    };
+    case(
+        "the worker alone, and said to be enough",
+        alone,
+        Rejection::QuorumNotReached,
+    );
     // The worker votes for itself a second time.
     let own = ReceiptProof {
         rechecks: vec![work.result.clone()],
@@ -577,4 +590,44 @@ fn no_byte_of_an_export_can_be_changed() {
         longer.insert(at, b' ');
         assert!(!accepted(&longer));
     }
+}
+
+#[test]
+fn the_draw_is_the_one_of_the_published_vector() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/vectors/protocol.json"
+    );
+    let vectors: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let vector = &vectors["audit"];
+    let text = |name: &str| vector[name].as_str().unwrap();
+    let secret: Digest = text("secret").parse().unwrap();
+    let unit: UnitId = text("unit").parse().unwrap();
+    let result: Digest = text("result").parse().unwrap();
+    assert_eq!(
+        omni_core::audit::commitment(&secret).to_string(),
+        text("commitment")
+    );
+    let order: Vec<u32> = vector["order"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| place.as_u64().unwrap() as u32)
+        .collect();
+    let segments: Vec<u32> = (0..8).collect();
+    for count in 0..=8 {
+        let mut expected = order[..count].to_vec();
+        expected.sort_unstable();
+        let sampled = omni_core::audit::sample(&secret, unit, result, &segments, count, |_| false);
+        assert_eq!(sampled, expected);
+    }
+    assert_eq!(
+        omni_core::audit::floor(8, 50) as u64,
+        vector["floor_of_50_permille"].as_u64().unwrap()
+    );
+    assert_eq!(
+        omni_core::audit::floor(8, 250) as u64,
+        vector["floor_of_250_permille"].as_u64().unwrap()
+    );
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omni_core::Machine as _;
 use omni_core::steward::{ACTIVE_MS, ANSWER_KEPT_MS, MAX_OPEN_LEASES, SUSPEND_AFTER};
@@ -186,7 +186,7 @@ fn answers_that_cannot_be_are_refused_and_no_votes() {
         assert_eq!(desk.submit(&idle, &lease, same(&lease)), refused);
         assert_eq!(
             desk.submit(&idle, &lease, honest(&lease)),
-            WorkResponse::Refused(Rejection::UnknownLease)
+            WorkResponse::Refused(Rejection::ConflictingResult)
         );
         let resolved = postings(&desk, &idle);
         assert_eq!(resolved.len(), 1, "what was pending is lost");
@@ -834,15 +834,36 @@ fn a_log_that_was_tampered_with_is_named_by_its_record() {
 }
 
 #[test]
-fn generations_are_closed_with_verified_outputs_only() {
-    let desk = busy_desk();
+fn generations_are_closed_with_re_executed_outputs_only() {
+    // Small population and large units: most segments of an established node are not audited.
+    let mut desk = Desk::new(|campaign| {
+        campaign.evolution.population = 4;
+        campaign.evolution.segments_per_unit = 16;
+        campaign.evolution.units_per_generation = 2;
+        campaign.verification.newcomer_units = 1;
+    });
+    for _ in 0..10 {
+        desk.unit(&key("worker"), honest, &[&key("a"), &key("b")]);
+    }
+    let network = desk.network.id;
+    let mut leases = BTreeMap::new();
     let mut verified = BTreeSet::new();
-    let mut closed = 0;
+    let (mut closed, mut unaudited) = (0, 0);
     for record in desk.records() {
         match record {
             Record::LeaseIssued(lease) => {
-                let lease = lease.clone().verify_stored(desk.network.id).unwrap();
-                verified.extend(honest(&lease).into_iter().map(|output| output.output));
+                let lease = lease.clone().verify_stored(network).unwrap();
+                leases.entry(lease.unit).or_insert(lease);
+            }
+            Record::VerdictReached(verdict) => {
+                let verdict = verdict.clone().verify_stored(network).unwrap();
+                for output in honest(&leases[&verdict.unit]) {
+                    if verdict.sampled.contains(&output.segment) {
+                        verified.insert(output.output);
+                    } else {
+                        unaudited += 1;
+                    }
+                }
             }
             Record::GenerationClosed {
                 generation,
@@ -851,14 +872,12 @@ fn generations_are_closed_with_verified_outputs_only() {
                 assert_eq!(*generation, closed);
                 closed += 1;
                 assert!(!population.is_empty());
-                assert!(
-                    population
-                        .iter()
-                        .all(|output| verified.contains(&output.output))
-                );
+                let mut outputs = population.iter().map(|output| &output.output);
+                assert!(outputs.all(|output| verified.contains(output)));
             }
             _ => {}
         }
     }
     assert_eq!(closed, desk.steward.search().generation());
+    assert!(closed >= 4 && unaudited >= 10, "{closed} {unaudited}");
 }

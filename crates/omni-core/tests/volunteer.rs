@@ -583,7 +583,8 @@ fn changed_lease(play: &Play, change: impl FnOnce(&mut Lease)) -> WorkResponse {
 
 #[test]
 fn leases_that_do_not_fit_are_not_taken() {
-    let changes: &[(&str, fn(&mut Lease))] = &[
+    type Change = fn(&mut Lease);
+    let changes: &[(&str, Change)] = &[
         ("for another node", |lease| {
             lease.node = key("other").node_id()
         }),
@@ -782,7 +783,7 @@ fn with_news() -> (Play, u64, News) {
     play.run();
     play.answer_all();
     play.verify();
-    loop {
+    for _ in 0..200 {
         play.wait(500);
         if let Some(at) = play.open.iter().position(|(_, request)| is_news(request)) {
             let (id, request) = play.open.remove(at);
@@ -796,6 +797,7 @@ fn with_news() -> (Play, u64, News) {
             play.receive(id, WorkResponse::News(news));
         }
     }
+    panic!("no receipt comes");
 }
 
 fn receipts_in(seat: &Seat) -> usize {

@@ -201,6 +201,7 @@ where
         view: view_sender,
         status: parts.status,
         status_at: Timestamp(0),
+        status_stale: true,
     };
     tokio::spawn(async move {
         let result = node.run(online).await;
@@ -257,6 +258,8 @@ struct Loop<M: Observed> {
     view: watch::Sender<M::View>,
     status: PathBuf,
     status_at: Timestamp,
+    /// The view has changed since the file was written.
+    status_stale: bool,
 }
 
 /// Everything that can happen.
@@ -325,18 +328,23 @@ impl<M: Observed> Loop<M> {
             }
             changed
         });
-        if changed {
-            self.write_status(false);
-        }
+        self.status_stale |= changed;
+        self.write_status(false);
         Ok(())
     }
 
     async fn next(&mut self) -> Event {
-        let wait_ms = self
+        let now = clock::now();
+        let due = self
             .machine
             .poll_timeout()
-            .map_or(MAX_WAIT_MS, |(at, _)| at.since_ms(clock::now()))
-            .clamp(MIN_WAIT_MS, MAX_WAIT_MS);
+            .map_or(MAX_WAIT_MS, |(at, _)| at.since_ms(now));
+        let status_due = if self.status_stale {
+            self.status_at.plus_ms(STATUS_MS).since_ms(now)
+        } else {
+            MAX_WAIT_MS
+        };
+        let wait_ms = due.min(status_due).clamp(MIN_WAIT_MS, MAX_WAIT_MS);
         let net = async {
             match &mut self.effects.net {
                 Some(net) => net.events.recv().await,
@@ -356,10 +364,11 @@ impl<M: Observed> Loop<M> {
     /// Writes the view for `omniswarm status`, at most once a second unless it is the last.
     fn write_status(&mut self, last: bool) {
         let now = clock::now();
-        if !last && now.since_ms(self.status_at) < STATUS_MS {
+        if !last && (!self.status_stale || now.since_ms(self.status_at) < STATUS_MS) {
             return;
         }
         self.status_at = now;
+        self.status_stale = false;
         let view = self.view.borrow().clone();
         if let Err(error) = crate::status::write(&self.status, now, last, &view) {
             tracing::warn!(%error, "the status file cannot be written");
@@ -557,26 +566,22 @@ impl Effects {
                 tracing::debug!(peer = %node, "peer disconnected");
                 None
             }
-            Net::SupernodeConnected { node } => {
+            Net::SupernodeConnected { .. } => {
                 self.connections.supernode = true;
-                tracing::info!(peer = %node, "supernode connected");
                 None
             }
-            Net::SupernodeLost { node } => {
+            Net::SupernodeLost { .. } => {
                 self.connections.supernode = false;
-                tracing::warn!(peer = %node, "supernode lost");
                 None
             }
             Net::StewardFound { node } => {
                 self.stewards.insert(node);
                 self.connections.stewards = self.stewards.len() as u32;
-                tracing::info!(peer = %node, "steward found");
                 Some(Input::StewardFound(node))
             }
             Net::StewardLost { node } => {
                 self.stewards.remove(&node);
                 self.connections.stewards = self.stewards.len() as u32;
-                tracing::warn!(peer = %node, "steward lost");
                 Some(Input::StewardLost(node))
             }
             Net::Request {

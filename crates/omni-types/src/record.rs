@@ -112,11 +112,9 @@ pub enum Record {
         /// Given back with this reason, or run out of time when `None`.
         reason: Option<ReturnReason>,
     },
-    /// Steward: stored a result.
+    /// Steward: stored a result. One that the skill cannot have given is no vote: it ends its lease
+    /// and counts against the node, and is kept as the evidence for that.
     ResultReceived(Signed<WorkResult>),
-    /// Steward: a result that the skill cannot have given; it ends its lease and counts against
-    /// the node without anybody else's vote.
-    ResultRefused(Signed<WorkResult>),
     /// Steward: drew the segments to be re-executed.
     SampleDrawn {
         /// Unit.

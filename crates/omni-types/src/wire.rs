@@ -1,4 +1,4 @@
-//! Messages between a node and a steward, protocol `/omniswarm/work/1`, and between any two nodes,
+//! Messages between a node and a steward, protocol `/omniswarm/lease/1`, and between any two nodes,
 //! protocol `/omniswarm/blob/1`. All in canonical bytes.
 //!
 //! The node asks, the steward answers; a request is authenticated by the connection (noise proves
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Protocol name of work messages.
-pub const WORK_PROTOCOL: &str = "/omniswarm/work/1";
+pub const WORK_PROTOCOL: &str = "/omniswarm/lease/1";
 /// Protocol name of blob transfer.
 pub const BLOB_PROTOCOL: &str = "/omniswarm/blob/1";
 /// Largest work request, bytes.

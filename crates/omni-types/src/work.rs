@@ -22,8 +22,9 @@ pub const MAX_OUTPUT_BYTES: usize = 8 << 10;
 /// Most votes in one verdict.
 pub const MAX_VOTES: usize = 16;
 
-/// A unit, or the part of it that is to be re-executed, handed to one node. First runs and
-/// rechecks look alike: a verifier never has the claimed answer in hand.
+/// A unit, or the part of it that is to be re-executed, handed to one node. A recheck is an ordinary
+/// lease: its holder never has the claimed answer in hand. (It can guess that it is one, by the
+/// lease's id or a shorter list of segments; it still does not know what was claimed.)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Identity.

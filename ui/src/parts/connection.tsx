@@ -45,7 +45,7 @@ export function Connection({ view, onWithdraw }: { view: NodeView; onWithdraw: (
           </dd>
         </div>
       </dl>
-      <Withdraw onWithdraw={onWithdraw} />
+      {view.policy.agreed_at_ms === null ? null : <Withdraw onWithdraw={onWithdraw} />}
     </footer>
   );
 }

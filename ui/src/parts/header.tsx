@@ -27,6 +27,8 @@ export function Header({ view, node, send }: { view: NodeView; node: NodeLink; s
   const now = state(view);
   const paused = view.phase === "paused";
   const stopped = view.phase === "stopped";
+  // Without a node nothing runs, and nothing would hear the buttons.
+  const there = view.node !== null && view.phase !== "failed";
   return (
     <header class="header">
       <div class="header-state">
@@ -37,7 +39,7 @@ export function Header({ view, node, send }: { view: NodeView; node: NodeLink; s
         </p>
       </div>
       <div class="header-actions" role="group" aria-label={t("actions.label")}>
-        {stopped || view.phase === "failed" ? null : (
+        {stopped || !there ? null : (
           <button
             type="button"
             class="button"
@@ -49,18 +51,20 @@ export function Header({ view, node, send }: { view: NodeView; node: NodeLink; s
           </button>
         )}
         {/* Stays in its place while stopped, so that a hasty second click cannot lift the stop. */}
-        <button
-          type="button"
-          class="button button-danger"
-          data-testid="stop"
-          aria-disabled={stopped}
-          onClick={() => {
-            if (!stopped) send(() => node.stopEverything());
-          }}
-        >
-          <Icon name="stop" />
-          {t("actions.stop")}
-        </button>
+        {there ? (
+          <button
+            type="button"
+            class="button button-danger"
+            data-testid="stop"
+            aria-disabled={stopped}
+            onClick={() => {
+              if (!stopped) send(() => node.stopEverything());
+            }}
+          >
+            <Icon name="stop" />
+            {t("actions.stop")}
+          </button>
+        ) : null}
       </div>
     </header>
   );

@@ -273,6 +273,7 @@ impl Desk {
         while let Some(output) = self.steward.poll_output() {
             match output {
                 Output::Commit { entries, .. } => {
+                    assert!(responses.is_empty(), "answered before it was written down");
                     let stored = entries
                         .iter()
                         .map(|entry| through_bytes(entry, MAX_RECORD_BYTES));
