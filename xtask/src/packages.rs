@@ -14,9 +14,6 @@ pub(crate) const DESKTOP_BUILD: &[&str] = &[
     "libwebkit2gtk-4.1-dev",
     "libayatana-appindicator3-dev",
     "librsvg2-dev",
-    "libxdo-dev",
-    "libssl-dev",
-    "file",
 ];
 
 /// To drive the real window in a test: a screen in memory, a browser driver, a private message bus, a
@@ -27,7 +24,6 @@ pub(crate) const DESKTOP_TEST: &[&str] = &[
     "dbus-x11",
     "gnome-keyring",
     "imagemagick",
-    "xdotool",
 ];
 
 /// To rebuild the skills: a compiler with the WASM target.

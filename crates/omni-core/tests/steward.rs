@@ -577,6 +577,48 @@ fn trusted_nodes_are_audited_less_but_never_less_than_the_floor() {
 }
 
 #[test]
+fn everything_of_a_newcomer_is_checked_also_when_the_population_is_full() {
+    let mut desk = Desk::new(|campaign| {
+        campaign.evolution.segments_per_unit = 16;
+        campaign.evolution.population = 2;
+        campaign.evolution.units_per_generation = 1;
+        campaign.verification.audit_permille = 50;
+        campaign.verification.newcomer_units = 6;
+    });
+    let (worker, verifier) = (key("worker"), key("verifier"));
+    for unit in 0..6 {
+        let lease = desk.unit(&worker, honest, &[&verifier]);
+        let verdict = desk.verdict(&lease).unwrap();
+        assert_eq!(verdict.sampled.len(), 16, "unit {unit}");
+    }
+}
+
+#[test]
+fn every_claimed_improvement_of_a_trusted_node_is_checked() {
+    let mut desk = Desk::new(|campaign| {
+        campaign.evolution.segments_per_unit = 16;
+        campaign.evolution.population = 8;
+        campaign.evolution.units_per_generation = 1;
+        campaign.verification.audit_permille = 50;
+        campaign.verification.newcomer_units = 0;
+    });
+    let (worker, verifier) = (key("worker"), key("verifier"));
+    let mut beyond_the_floor = 0;
+    for _ in 0..6 {
+        let search = desk.steward.search().clone();
+        let lease = desk.unit(&worker, honest, &[&verifier]);
+        let sampled = desk.verdict(&lease).unwrap().sampled;
+        for output in honest(&lease) {
+            if search.must_recheck(&output.output) {
+                assert!(sampled.contains(&output.segment));
+                beyond_the_floor += 1;
+            }
+        }
+    }
+    assert!(beyond_the_floor > 6, "the floor alone would cover it");
+}
+
+#[test]
 fn work_ends_when_the_budget_covers_no_further_unit() {
     let mut desk = Desk::new(|campaign| {
         // One unit costs at most 4 x 1,000 and three rechecks 3 x 4 x 600.
