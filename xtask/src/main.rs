@@ -201,17 +201,15 @@ fn codegen(check: bool) -> Outcome {
         "generate TypeScript"
     });
     let mut command = cargo();
-    command.args([
-        "test",
-        "--quiet",
-        "--package",
-        "omni-node",
-        "--lib",
-        "codegen::",
-    ]);
-    if !check {
+    command.args(["test", "--quiet", "--lib"]);
+    if check {
+        // As in `test`, so that nothing is built twice.
+        command.arg("--workspace");
+    } else {
+        command.args(["--package", "omni-node"]);
         command.env("OMNISWARM_UPDATE_GENERATED", "1");
     }
+    command.arg("codegen::");
     run(&mut command)
 }
 
