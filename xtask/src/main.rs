@@ -179,8 +179,32 @@ fn test() -> Outcome {
     title("tests");
     // One test program after the other: those with real processes want the machine for themselves.
     run(cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    title("a real key store, on a message bus of its own");
+    key_store_test()?;
     title("the sandbox in a release build: the same bytes as in a debug build");
     run(cargo().args(["test", "--release", "--package", "omni-sandbox"]))
+}
+
+/// Runs the key-store test with a fresh, unlocked key store: never with the one of the person who
+/// calls this.
+fn key_store_test() -> Outcome {
+    // A short path: sockets lie in it.
+    let home = std::env::temp_dir().join(format!("omniswarm-keys-{}", std::process::id()));
+    std::fs::create_dir(&home).map_err(|error| error.to_string())?;
+    let unlock = "printf test | gnome-keyring-daemon --unlock --components=secrets >/dev/null";
+    let test = "identity::keyring::tests::the_key_store_gives_the_same_key_back";
+    let script =
+        format!("{unlock} && exec \"$0\" test --workspace --lib -- --ignored --exact {test}");
+    let mut command = Command::new("dbus-run-session");
+    command
+        .args(["--", "sh", "-c", &script])
+        .arg(cargo().get_program())
+        .current_dir(root())
+        .env("XDG_DATA_HOME", &home)
+        .env("XDG_RUNTIME_DIR", &home);
+    let outcome = run(&mut command);
+    std::fs::remove_dir_all(&home).map_err(|error| error.to_string())?;
+    outcome
 }
 
 fn check() -> Outcome {

@@ -100,9 +100,9 @@ mod tests {
 
     use super::*;
 
-    /// Needs a real, unlocked key store, which the desktop test starts; never skips by itself.
+    /// Needs a real, unlocked key store: `cargo xtask test` runs it with one of its own.
     #[test]
-    #[ignore = "needs a key store; run by the desktop test inside dbus-run-session"]
+    #[ignore = "needs a key store; `cargo xtask test` runs it with one of its own"]
     fn the_key_store_gives_the_same_key_back() {
         let profile = format!("test-{}", std::process::id());
         let made = load_or_create(&profile).unwrap();
