@@ -203,7 +203,8 @@ fn key_store_test() -> Outcome {
         .env("XDG_DATA_HOME", &home)
         .env("XDG_RUNTIME_DIR", &home);
     let outcome = run(&mut command);
-    std::fs::remove_dir_all(&home).map_err(|error| error.to_string())?;
+    // The key store may still be putting its own files away.
+    let _ = std::fs::remove_dir_all(&home);
     outcome
 }
 
