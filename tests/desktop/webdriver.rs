@@ -15,7 +15,7 @@ use crate::process::{Started, child_running, wait, wait_until};
 /// For an answer; a first page on a busy machine takes its time.
 const ANSWER: Duration = Duration::from_secs(60);
 /// For something on the page.
-pub const PAGE: Duration = Duration::from_secs(20);
+pub const PAGE: Duration = Duration::from_secs(60);
 /// Key under which an element's reference travels.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Time from Ctrl-C to the end of the program.
-const END: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(20);
 /// The search draws at random which results come first: most runs take half a minute, a few much longer.
 const OPTIMUM: Duration = Duration::from_secs(400);
 

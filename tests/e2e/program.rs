@@ -17,7 +17,7 @@ use serde_json::Value;
 pub const PASSPHRASE: &str = "seven-herons-e2e-7f1c94";
 
 /// Longest wait for anything that is expected to happen.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Looks again and again until there is an answer.
