@@ -421,7 +421,13 @@ impl World {
                 );
             }
             Output::Run(job) => self.run_job(node, job.lease()),
-            Output::Network(false) | Output::KillJob(_) | Output::KillAll | Output::Freeze(_) => {}
+            Output::Network(false)
+            | Output::KillJob(_)
+            | Output::KillAll
+            | Output::Freeze(_)
+            | Output::Throttle(_)
+            | Output::Confirmed(_)
+            | Output::Decided { .. } => {}
             Output::Respond { .. } => panic!("a volunteer answers nobody"),
         }
     }

@@ -2,6 +2,8 @@
 
 use omni_node::view::Phase;
 
+use crate::pause::PauseUntil;
+
 /// A language the program speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -47,9 +49,30 @@ impl Language {
                 "Bereit, gerade nichts zu tun",
             ),
             Phase::Paused => self.pick("Paused", "Pausiert"),
+            Phase::Held => self.pick(
+                "Resting, because of your limits",
+                "Ruht, wegen Ihrer Grenzen",
+            ),
             Phase::Stopped => self.pick("Stopped", "Gestoppt"),
+            Phase::Halted => self.pick(
+                "Stopped by the network's stewards",
+                "Von den Stewards des Netzes angehalten",
+            ),
             Phase::Failed => self.pick("Not working", "Arbeitet nicht"),
         }
+    }
+
+    /// A pause that ends at this time.
+    pub(crate) fn paused_until(self, time: &str) -> String {
+        match self {
+            Self::English => format!("Paused until {time}"),
+            Self::German => format!("Pausiert bis {time}"),
+        }
+    }
+
+    /// A question waits for an answer.
+    pub(crate) fn question(self) -> &'static str {
+        self.pick("Has a question for you", "Hat eine Frage an Sie")
     }
 
     pub(crate) fn open(self) -> &'static str {
@@ -58,6 +81,16 @@ impl Language {
 
     pub(crate) fn pause(self) -> &'static str {
         self.pick("Pause", "Pause")
+    }
+
+    pub(crate) fn pause_until(self, until: PauseUntil) -> &'static str {
+        match until {
+            PauseUntil::Hour => self.pick("For 1 hour", "Für 1 Stunde"),
+            PauseUntil::Tomorrow => {
+                self.pick("Until tomorrow, 6 in the morning", "Bis morgen früh, 6 Uhr")
+            }
+            PauseUntil::Resumed => self.pick("Until I resume", "Bis ich fortsetze"),
+        }
     }
 
     pub(crate) fn resume(self) -> &'static str {

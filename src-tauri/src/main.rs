@@ -17,8 +17,10 @@
 
 mod commands;
 mod language;
+mod local;
 mod node;
 mod options;
+mod pause;
 mod quit;
 mod show;
 mod tray;
@@ -60,6 +62,9 @@ fn run(options: Options) -> anyhow::Result<()> {
             commands::resume,
             commands::stop_everything,
             commands::lift_stop,
+            commands::answer,
+            commands::revoke,
+            commands::change_settings,
             commands::use_session_identity,
         ])
         .setup(|app| {

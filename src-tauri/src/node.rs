@@ -133,6 +133,7 @@ impl Node {
                 helpers: HELPERS,
                 slots: SLOTS,
                 runner: Arc::new(SandboxRunner::current_exe()?),
+                governed: true,
             })
         });
         let opened = opening.await.unwrap_or(Err(NodeError::Ended));

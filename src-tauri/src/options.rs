@@ -9,14 +9,15 @@
 //! | `OMNISWARM_LOG_FORMAT` | `json` or text | text |
 //! | `OMNISWARM_CAMPAIGN_LENGTH` | length of the sequences that the built-in network searches | 141 |
 //! | `OMNISWARM_CAMPAIGN_SKEW` | `1`: skew-symmetric sequences only | with the default length |
+//! | `OMNISWARM_CAMPAIGN_RISK` | how risky the built-in campaign is called: `low`, `medium` or `high` | `low` |
 //!
-//! The last two make a quick campaign for tests.
+//! The last three make a quick campaign, and one to be asked about, for tests.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use omni_node::{campaigns::CampaignChoice, identity::KeySource};
-use omni_types::Track;
+use omni_types::{RiskTier, Track};
 use zeroize::Zeroizing;
 
 /// Name of the encrypted key in a data folder.
@@ -48,6 +49,7 @@ impl Options {
         let choice = choice(
             variable("OMNISWARM_CAMPAIGN_LENGTH").as_deref(),
             variable("OMNISWARM_CAMPAIGN_SKEW").as_deref(),
+            variable("OMNISWARM_CAMPAIGN_RISK").as_deref(),
         )?;
         Ok(Self { data, key, choice })
     }
@@ -77,18 +79,33 @@ fn key(
     }
 }
 
-fn choice(length: Option<&str>, skew: Option<&str>) -> anyhow::Result<CampaignChoice> {
-    let Some(length) = length else {
-        return Ok(CampaignChoice::default());
+fn choice(
+    length: Option<&str>,
+    skew: Option<&str>,
+    risk: Option<&str>,
+) -> anyhow::Result<CampaignChoice> {
+    let risk = match risk {
+        None | Some("low") => RiskTier::Low,
+        Some("medium") => RiskTier::Medium,
+        Some("high") => RiskTier::High,
+        Some(other) => {
+            anyhow::bail!("OMNISWARM_CAMPAIGN_RISK is low, medium or high, not “{other}”")
+        }
     };
-    let length = length
-        .parse()
-        .context("OMNISWARM_CAMPAIGN_LENGTH is a number")?;
-    let track = match skew {
-        Some("1") => Track::Skew,
-        _ => Track::General,
+    let choice = match length {
+        None => CampaignChoice::default(),
+        Some(length) => {
+            let length = length
+                .parse()
+                .context("OMNISWARM_CAMPAIGN_LENGTH is a number")?;
+            let track = match skew {
+                Some("1") => Track::Skew,
+                _ => Track::General,
+            };
+            CampaignChoice::labs("labs", track, length)?
+        }
     };
-    Ok(CampaignChoice::labs("labs", track, length)?)
+    Ok(CampaignChoice { risk, ..choice })
 }
 
 /// Starts the log on standard error.
@@ -127,11 +144,25 @@ mod tests {
 
     #[test]
     fn a_campaign_needs_a_length_that_fits() {
-        let name = |length, skew| choice(length, skew).ok().map(|choice| choice.name());
+        let name = |length, skew| choice(length, skew, None).ok().map(|choice| choice.name());
         assert_eq!(name(None, None).as_deref(), Some("labs-skew-141"));
         assert_eq!(name(Some("27"), None).as_deref(), Some("labs-27"));
         assert_eq!(name(Some("27"), Some("1")).as_deref(), Some("labs-skew-27"));
         assert_eq!(name(Some("28"), Some("1")), None);
         assert_eq!(name(Some("many"), None), None);
+    }
+    #[test]
+    fn a_campaign_is_of_low_risk_unless_it_is_called_riskier() {
+        let risk = |risk| {
+            choice(Some("27"), None, risk)
+                .ok()
+                .map(|choice| choice.risk)
+        };
+        assert_eq!(risk(None), Some(RiskTier::Low));
+        assert_eq!(risk(Some("medium")), Some(RiskTier::Medium));
+        assert_eq!(risk(Some("high")), Some(RiskTier::High));
+        assert_eq!(risk(Some("none")), None);
+        let default = choice(None, None, Some("medium")).ok();
+        assert_eq!(default.map(|choice| choice.risk), Some(RiskTier::Medium));
     }
 }

@@ -1,6 +1,6 @@
 //! The one window: made when it is asked for, destroyed when it is closed.
 
-use tauri::{AppHandle, Manager as _, Url, WebviewWindowBuilder};
+use tauri::{AppHandle, Manager as _, Url, UserAttentionType, WebviewWindowBuilder};
 
 /// Its label, in `tauri.conf.json` too.
 pub(crate) const LABEL: &str = "main";
@@ -27,7 +27,22 @@ pub(crate) fn show(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-/// The same from a place that must not wait, such as a menu.
+/// Brings the window up when it is closed or minimised. One that is open somewhere only asks for
+/// attention: it must not take the keyboard from whatever is being typed elsewhere.
+pub(crate) fn ask_for_attention(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(LABEL) else {
+        return show_soon(app);
+    };
+    if window.is_minimized().unwrap_or(false) || !window.is_visible().unwrap_or(true) {
+        return show_soon(app);
+    }
+    let wanted = Some(UserAttentionType::Informational);
+    if let Err(error) = window.request_user_attention(wanted) {
+        tracing::warn!(%error, "the window cannot ask for attention");
+    }
+}
+
+/// [`show`] from a place that must not wait, such as a menu.
 pub(crate) fn show_soon(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {

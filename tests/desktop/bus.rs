@@ -189,6 +189,28 @@ struct Entry {
     enabled: bool,
 }
 
+/// Number, properties and children of an entry.
+type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+fn add_entries(layouts: Vec<OwnedValue>, entries: &mut Vec<Entry>) -> Result<(), Failed> {
+    for layout in layouts {
+        let (id, properties, children) = Layout::try_from(Structure::try_from(layout)?)?;
+        if let Some(label) = properties.get("label") {
+            let enabled = properties.get("enabled");
+            entries.push(Entry {
+                id,
+                // An underscore marks the letter to press.
+                label: label.downcast_ref::<String>()?.replace('_', ""),
+                enabled: enabled
+                    .and_then(|value| value.downcast_ref().ok())
+                    .unwrap_or(true),
+            });
+        }
+        add_entries(children, entries)?;
+    }
+    Ok(())
+}
+
 impl Tray {
     /// The icon of the program that runs.
     fn item(&self) -> Result<Proxy<'static>, Failed> {
@@ -219,28 +241,14 @@ impl Tray {
         Ok(Proxy::new_owned(self.panel.clone(), name, path, interface)?)
     }
 
+    /// Every entry, those of submenus behind the entry that opens them.
     fn entries(&self) -> Result<Vec<Entry>, Failed> {
-        type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
         let all_properties: Vec<&str> = Vec::new();
         let (_, (_, _, children)): (u32, Layout) = self
             .menu()?
             .call("GetLayout", &(0_i32, -1_i32, all_properties))?;
         let mut entries = Vec::new();
-        for child in children {
-            let (id, properties, _) = Layout::try_from(Structure::try_from(child)?)?;
-            let Some(label) = properties.get("label") else {
-                continue;
-            };
-            let enabled = properties.get("enabled");
-            entries.push(Entry {
-                id,
-                // An underscore marks the letter to press.
-                label: label.downcast_ref::<String>()?.replace('_', ""),
-                enabled: enabled
-                    .and_then(|value| value.downcast_ref().ok())
-                    .unwrap_or(true),
-            });
-        }
+        add_entries(children, &mut entries)?;
         Ok(entries)
     }
 

@@ -18,6 +18,8 @@ mod display;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
+mod safety;
+#[cfg(target_os = "linux")]
 mod scenes;
 #[cfg(target_os = "linux")]
 mod webdriver;
@@ -27,7 +29,9 @@ fn main() -> std::process::ExitCode {
     let mut arguments = libtest_mimic::Arguments::from_args();
     // Each has a screen and three nodes to itself: together they would only wait for each other.
     arguments.test_threads = Some(1);
-    libtest_mimic::run(&arguments, scenes::all()).exit_code()
+    let mut scenes = scenes::all();
+    scenes.extend(safety::all());
+    libtest_mimic::run(&arguments, scenes).exit_code()
 }
 
 #[cfg(not(target_os = "linux"))]

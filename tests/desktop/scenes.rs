@@ -18,7 +18,7 @@ use crate::{
         Started, internet_sockets, is_alive, sandbox_children, signal, state, wait_until,
         web_processes,
     },
-    webdriver::{PAGE, Window},
+    webdriver::{ENTER, PAGE, Window},
 };
 
 /// What has to be installed: program and Debian package.
@@ -33,11 +33,20 @@ const PROGRAMS: [(&str, &str); 5] = [
 const KILL: Duration = Duration::from_millis(250);
 /// A new volunteer's first receipt: under a minute when the computer is idle (printed, a figure for
 /// benchmarks); beside a busy build the lowest priority makes it later.
-const FIRST_RECEIPT: Duration = Duration::from_secs(300);
+pub const FIRST_RECEIPT: Duration = Duration::from_secs(300);
 /// For work to begin or to end.
-const WORK: Duration = Duration::from_secs(120);
+pub const WORK: Duration = Duration::from_secs(120);
 /// The tray's menu below the line that tells the state.
-const MENU: [&str; 4] = ["Open OmniSwarm", "Pause", "Stop everything", "Quit"];
+const MENU: [&str; 8] = [
+    "Open OmniSwarm",
+    "Pause",
+    "For 1 hour",
+    "Until tomorrow, 6 in the morning",
+    "Until I resume",
+    "Resume",
+    "Stop everything",
+    "Quit",
+];
 /// How long the screen must stay the same to be what the page holds.
 const STILL: Duration = Duration::from_millis(500);
 /// Size of a picture without anything on it, bytes.
@@ -45,7 +54,7 @@ const BLANK_BYTES: usize = 8_000;
 /// A bus that is not there.
 const NO_BUS: &str = "unix:path=/nonexistent/bus";
 
-type Outcome = Result<(), Failed>;
+pub type Outcome = Result<(), Failed>;
 
 macro_rules! check {
     ($condition:expr, $($message:tt)+) => {
@@ -54,6 +63,7 @@ macro_rules! check {
         }
     };
 }
+pub(crate) use check;
 
 pub fn all() -> Vec<Trial> {
     vec![
@@ -72,15 +82,15 @@ pub fn all() -> Vec<Trial> {
 }
 
 /// A desktop with a screen, a home folder, and perhaps a bus with a key store.
-struct Desktop {
-    display: Display,
-    bus: Option<(KeyStore, Bus)>,
+pub struct Desktop {
+    pub display: Display,
+    pub bus: Option<(KeyStore, Bus)>,
     home: TempDir,
     program: PathBuf,
 }
 
 impl Desktop {
-    fn start() -> Result<Self, Failed> {
+    pub fn start() -> Result<Self, Failed> {
         let mut desktop = Self::without_bus()?;
         let bus = Bus::start(desktop.home.path())?;
         let mut environment = desktop.environment("en_US.UTF-8");
@@ -164,30 +174,30 @@ impl Desktop {
     }
 
     /// Starts the program under WebDriver.
-    fn window(&self, language: &str) -> Result<Window, Failed> {
+    pub fn window(&self, language: &str) -> Result<Window, Failed> {
         self.window_with(language, &[])
     }
 
-    fn window_with(&self, language: &str, more: &[(&str, &str)]) -> Result<Window, Failed> {
+    pub fn window_with(&self, language: &str, more: &[(&str, &str)]) -> Result<Window, Failed> {
         let mut driver = self.command("WebKitWebDriver".as_ref(), language)?;
         driver.envs(more.iter().copied());
         Window::open(driver, &self.program)
     }
 
     /// Starts the program as people do.
-    fn program(&self, more: &[(&str, &str)]) -> Result<Started, Failed> {
+    pub fn program(&self, more: &[(&str, &str)]) -> Result<Started, Failed> {
         let mut command = self.command(&self.program, "en_US.UTF-8")?;
         Started::new(command.envs(more.iter().copied()))
     }
 
     /// Puts a picture of what the window shows beside the others.
-    fn picture(&self, window: &Window, name: &str) -> Outcome {
+    pub fn picture(&self, window: &Window, name: &str) -> Outcome {
         window.wait_for_drawing()?;
         self.picture_of_screen(name)
     }
 
     /// The screen lags behind the page: what counts is a picture that stays the same for a while.
-    fn picture_of_screen(&self, name: &str) -> Outcome {
+    pub fn picture_of_screen(&self, name: &str) -> Outcome {
         let path = pictures()?.join(format!("{name}.png"));
         let start = Instant::now();
         let (mut before, mut same_since) = (Vec::new(), start);
@@ -202,7 +212,7 @@ impl Desktop {
         })
     }
 
-    fn wait_for_window(&self, there: bool) -> Outcome {
+    pub fn wait_for_window(&self, there: bool) -> Outcome {
         wait_until(&format!("window there: {there}"), PAGE, || {
             Ok(self.display.has_window()? == there)
         })
@@ -235,13 +245,13 @@ fn is_silent(app: u32) -> Outcome {
     Ok(())
 }
 
-fn wait_for_work(app: u32) -> Outcome {
+pub fn wait_for_work(app: u32) -> Outcome {
     wait_until("every node has a sandbox child", WORK, || {
         Ok(sandbox_children(app).len() >= 3)
     })
 }
 
-fn wait_for_freeze(app: u32) -> Outcome {
+pub fn wait_for_freeze(app: u32) -> Outcome {
     wait_until("the sandbox children are frozen", WORK, || {
         let children = sandbox_children(app);
         Ok(!children.is_empty() && children.iter().all(|child| state(*child) == Some('T')))
@@ -265,7 +275,7 @@ fn wait_for_kill(app: u32) -> Result<Duration, Failed> {
     Ok(start.elapsed())
 }
 
-fn wait_for_end(app: u32) -> Outcome {
+pub fn wait_for_end(app: u32) -> Outcome {
     wait_until("the program has ended", WORK, || Ok(!is_alive(app)))
 }
 
@@ -278,7 +288,7 @@ fn volunteer() -> Outcome {
     is_silent(app)?;
     key_is_in_the_key_store_only(&desktop)?;
 
-    window.press_enter()?;
+    window.press(ENTER)?;
     wait_until("Enter declines", PAGE, || {
         Ok(window.count("read-again")? == 1)
     })?;
@@ -307,6 +317,7 @@ fn volunteer() -> Outcome {
 
     wait_for_work(app)?;
     window.click("pause")?;
+    window.click("pause-resumed")?;
     window.wait_for_phase("paused")?;
     wait_for_freeze(app)?;
     desktop.picture(&window, "05-paused")?;
@@ -444,12 +455,22 @@ fn tray() -> Outcome {
         Ok(!web_processes(app).is_empty())
     })?;
 
-    tray.choose("Pause")?;
+    tray.choose("Until I resume")?;
     wait_for_freeze(app)?;
     tray.wait_for("Paused")?;
     tray.choose("Resume")?;
     wait_for_thaw(app)?;
-    tray.wait_for("Pause")?;
+    tray.wait_for("Running")?;
+    tray.choose("For 1 hour")?;
+    wait_for_freeze(app)?;
+    wait_until("the tray says until when", PAGE, || {
+        let labels = tray.labels().unwrap_or_default();
+        Ok(labels
+            .first()
+            .is_some_and(|label| label.starts_with("Paused until ")))
+    })?;
+    tray.choose("Resume")?;
+    wait_for_thaw(app)?;
     wait_for_work(app)?;
     tray.choose("Stop everything")?;
     let took = wait_for_kill(app)?;

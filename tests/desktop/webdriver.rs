@@ -19,7 +19,11 @@ pub const PAGE: Duration = Duration::from_secs(60);
 /// Key under which an element's reference travels.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key.
-const ENTER: &str = "\u{E007}";
+pub const ENTER: &str = "\u{E007}";
+/// The Escape key.
+pub const ESCAPE: &str = "\u{E00C}";
+/// The key with the arrow to the right.
+pub const RIGHT: &str = "\u{E014}";
 
 /// A window that is looked at and clicked through WebDriver, with the program behind it.
 pub struct Window {
@@ -97,13 +101,58 @@ impl Window {
         Ok(())
     }
 
-    /// Presses Enter where the focus is.
-    pub fn press_enter(&self) -> Result<(), Failed> {
+    /// Presses a key where the focus is.
+    pub fn press(&self, key: &str) -> Result<(), Failed> {
         let active = self.send("GET", "/element/active", None)?;
         let element = active[ELEMENT].as_str().ok_or("nothing has the focus")?;
-        let body = json!({ "text": ENTER });
+        let body = json!({ "text": key });
         self.send("POST", &format!("/element/{element}/value"), Some(&body))?;
         Ok(())
+    }
+
+    /// Types into a field of the page in place of what it holds.
+    pub fn fill(&self, part: &str, text: &str) -> Result<(), Failed> {
+        let element = self.part(part)?;
+        let path = format!("/element/{element}");
+        self.send("POST", &format!("{path}/clear"), Some(&json!({})))?;
+        let body = json!({ "text": text });
+        self.send("POST", &format!("{path}/value"), Some(&body))?;
+        Ok(())
+    }
+
+    /// Chooses from a list of the page, as a person does with the keyboard.
+    pub fn choose(&self, part: &str, value: &str) -> Result<(), Failed> {
+        self.part(part)?;
+        let script = format!(
+            "const list = document.querySelector('{}'); list.value = '{value}'; \
+             list.dispatchEvent(new Event('change', {{ bubbles: true }}))",
+            marked(part)
+        );
+        self.script(&script).map(drop)
+    }
+
+    /// Puts the focus on a part of the page.
+    pub fn focus(&self, part: &str) -> Result<(), Failed> {
+        self.part(part)?;
+        let script = format!("document.querySelector('{}').focus()", marked(part));
+        self.script(&script).map(drop)
+    }
+
+    /// The part of the page that has the focus.
+    pub fn focused(&self) -> Result<String, Failed> {
+        let found = self.script("return document.activeElement?.dataset.testid ?? ''")?;
+        Ok(found.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a field of the page holds.
+    pub fn value(&self, part: &str) -> Result<String, Failed> {
+        self.part(part)?;
+        let script = format!("return document.querySelector('{}').value", marked(part));
+        Ok(self
+            .script(&script)?
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     fn part(&self, part: &str) -> Result<String, Failed> {

@@ -10,6 +10,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    pin::Pin,
     process::ExitCode,
     sync::{
         Arc, Mutex,
@@ -24,7 +25,8 @@ use omni_node::{
     identity::{KeySource, load_or_create},
     node::{VolunteerOptions, start_volunteer},
     profile,
-    runner::{JobControl, Runner, RunnerEvent, SandboxRunner},
+    runner::{JobControl, Runner, RunnerEvent, SandboxRunner, WallsFound},
+    throttle::Throttle,
 };
 use omni_types::{Labs, LeaseId, Track};
 use tokio::sync::mpsc;
@@ -106,7 +108,17 @@ struct Liar {
 }
 
 impl Runner for Liar {
-    fn start(&self, job: &Job, module: Vec<u8>, events: mpsc::Sender<RunnerEvent>) -> JobControl {
+    fn walls(&self) -> Pin<Box<dyn Future<Output = WallsFound> + Send + '_>> {
+        self.honest.walls()
+    }
+
+    fn start(
+        &self,
+        job: &Job,
+        module: Vec<u8>,
+        events: mpsc::Sender<RunnerEvent>,
+        throttle: Arc<Throttle>,
+    ) -> JobControl {
         // The first lie is about first-hand work, so that there is a result to reject; after that
         // rechecks are answered with lies too.
         let first_hand = job.lease().id == LeaseId::derive(job.lease().unit, 0);
@@ -115,7 +127,7 @@ impl Runner for Liar {
         }
         let lies = self.lying.load(Ordering::SeqCst);
         let (true_events, mut truth) = mpsc::channel(QUEUE);
-        let control = self.honest.start(job, module, true_events);
+        let control = self.honest.start(job, module, true_events, throttle);
         let (mode, earlier) = (self.mode, Arc::clone(&self.earlier));
         tokio::spawn(async move {
             while let Some(mut event) = truth.recv().await {
@@ -186,6 +198,7 @@ async fn node() {
                 lying: Arc::default(),
                 earlier: Arc::default(),
             }),
+            governed: false,
         },
         Network {
             id,

@@ -19,6 +19,7 @@ mod network;
 mod outputs;
 mod program;
 mod receipts;
+mod safety;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -40,6 +40,11 @@ pub struct Network {
 impl Network {
     /// Supernode and steward.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further arguments of the steward.
+    pub fn start_with(steward_args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
         let mut network = Self {
@@ -74,7 +79,7 @@ impl Network {
             .unwrap()
             .clone_into(&mut network.supernode_address);
         network.supernode = Some(supernode);
-        network.start_steward();
+        network.start_steward_with(steward_args);
         network
     }
 
@@ -133,8 +138,14 @@ impl Network {
     }
 
     pub fn start_steward(&mut self) {
+        self.start_steward_with(&[]);
+    }
+
+    /// With further arguments.
+    pub fn start_steward_with(&mut self, further: &[&str]) {
         let mut args = vec!["steward"];
         args.extend(CAMPAIGN);
+        args.extend(further);
         let mut steward = self.daemon("steward", &args);
         steward.ready();
         self.steward = Some(steward);

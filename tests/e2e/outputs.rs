@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use omni_node::catalogue;
+use omni_node::{catalogue, sandbox::Requirement};
 use omni_types::{Record, ResourceLimits};
 use serde_json::Value;
 
@@ -78,9 +78,8 @@ fn the_shipped_program_gives_the_bytes_of_the_catalogue() {
     let module = Arc::new(catalogue::named("labs").unwrap().module.to_vec());
     runtime.block_on(async {
         for _ in 0..2 {
-            let mut child = omni_sandbox::spawn(&command, &module, &limits)
-                .await
-                .unwrap();
+            let child = omni_sandbox::spawn(&command, &module, &limits, Requirement::All);
+            let mut child = child.await.unwrap();
             for vector in &vectors {
                 assert_eq!(vector["skill"], "labs");
                 let seed = vector["seed"].as_u64().unwrap();

@@ -183,6 +183,18 @@ fn stat(pid: u32) -> Option<(char, u32, u64)> {
 }
 
 impl Process {
+    pub fn pid(self) -> u32 {
+        self.pid
+    }
+
+    /// Processor time used so far, milliseconds; a tick is ten of them on every Linux.
+    pub fn cpu_ms(&self) -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some((ticks(11)? + ticks(12)?) * 10)
+    }
+
     pub fn is_alive(self) -> bool {
         stat(self.pid).is_some_and(|(state, _, started)| state != 'Z' && started == self.started)
     }

@@ -1,71 +1,10 @@
-import { render } from "preact";
-import { act } from "preact/test-utils";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { App } from "./app";
+import { describe, expect, test } from "vitest";
 import { campaign, dashboard, fixtures } from "./fixtures";
 import type { NodeView } from "./generated/NodeView";
-import type { NodeLink } from "./node";
+import { all, draw, link, one, press, publish, root, settled, show } from "./page.test-support";
 import { meaning } from "./parts/campaign";
-import { choose, type Language, loadTexts } from "./translation";
+import { choose, loadTexts } from "./translation";
 
-let root: HTMLElement;
-let publish: (view: NodeView) => void;
-
-beforeEach(() => {
-  root = document.createElement("div");
-  document.body.append(root);
-});
-
-afterEach(() => {
-  render(null, root);
-  root.remove();
-});
-
-function link(view: NodeView) {
-  return {
-    view: vi.fn(async () => view),
-    onView: vi.fn(async (show: (view: NodeView) => void) => {
-      publish = (next) => act(() => show(next));
-    }),
-    language: vi.fn(async () => null),
-    agree: vi.fn(async () => undefined),
-    withdraw: vi.fn(async () => undefined),
-    pause: vi.fn(async () => undefined),
-    resume: vi.fn(async () => undefined),
-    stopEverything: vi.fn(async () => undefined),
-    liftStop: vi.fn(async () => undefined),
-    useSessionIdentity: vi.fn(async () => undefined),
-  } satisfies NodeLink;
-}
-
-async function draw(node: NodeLink) {
-  await act(async () => render(<App node={node} />, root));
-  await settled();
-}
-
-/** Lets the answers of the node reach the page. */
-const settled = () =>
-  act(async () => {
-    for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
-  });
-
-async function show(view: NodeView, language: Language = "en") {
-  await loadTexts(language);
-  const node = link(view);
-  await draw(node);
-  return node;
-}
-
-const all = (testid: string) => [...root.querySelectorAll<HTMLElement>(`[data-testid="${testid}"]`)];
-const one = (testid: string): HTMLElement => {
-  const found = all(testid)[0];
-  if (found === undefined) throw new Error(`no ${testid} on the page`);
-  return found;
-};
-const press = async (testid: string) => {
-  await act(async () => one(testid).click());
-  await settled();
-};
 const view = (name: string): NodeView => fixtures[name] ?? dashboard;
 
 describe.each(["en", "de"] as const)("in %s", (language) => {
@@ -73,7 +12,7 @@ describe.each(["en", "de"] as const)("in %s", (language) => {
     await show(view, language);
     expect(root.firstElementChild?.getAttribute("data-phase")).toBe(view.phase);
     expect(one("phase").textContent).not.toBe("");
-    expect(root.textContent).not.toMatch(/\{\{|undefined|\b(phase|consent|idle|best|problem)\.[a-z]/);
+    expect(root.textContent).not.toMatch(/\{\{|undefined|\b(phase|consent|idle|best|problem|limits|safety|ask\w*|question|banner)\.[a-z]/);
     expect(root.querySelectorAll("h1")).toHaveLength(1);
     for (const button of root.querySelectorAll("button")) expect(button.dataset.testid).toBeTruthy();
     expect(document.documentElement.lang).toBe(language);
@@ -92,9 +31,9 @@ describe("consent", () => {
 
   test("is given for the version on the page", async () => {
     const node = await show(view("consent"));
-    expect(root.textContent).toContain("Policy version 1");
+    expect(root.textContent).toContain("Policy version 2");
     await press("agree");
-    expect(node.agree).toHaveBeenCalledExactlyOnceWith(1);
+    expect(node.agree).toHaveBeenCalledExactlyOnceWith(2);
   });
 
   test("is withdrawn after one question", async () => {
@@ -128,7 +67,9 @@ describe("the controls", () => {
   test("pause while running and resume while paused", async () => {
     const node = await show(dashboard);
     await press("pause");
-    expect(node.pause).toHaveBeenCalledOnce();
+    expect(node.pause).not.toHaveBeenCalled();
+    await press("pause-resumed");
+    expect(node.pause).toHaveBeenCalledExactlyOnceWith("resumed");
     publish(view("paused"));
     expect(all("pause")).toHaveLength(0);
     await press("resume");
@@ -139,6 +80,7 @@ describe("the controls", () => {
     const node = await show(dashboard);
     node.pause.mockRejectedValueOnce({ code: "disk-full", sentence: "unused" });
     await press("pause");
+    await press("pause-hour");
     expect(one("command-failed").textContent).toContain("not enough free disk space");
   });
 

@@ -3,22 +3,31 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { NodeView } from "./generated/NodeView";
 import type { Problem } from "./generated/Problem";
+import type { Form } from "./limits";
 import { asProblem, type NodeLink } from "./node";
 import { Connection } from "./parts/connection";
-import { Header } from "./parts/header";
+import { Header, isThere } from "./parts/header";
 import { Notice } from "./parts/notice";
+import { Questions } from "./parts/questions";
 import { Consent } from "./screens/consent";
 import { Dashboard } from "./screens/dashboard";
 import { Failed } from "./screens/failed";
+import { Limits } from "./screens/limits";
+import { Safety } from "./screens/safety";
 import { problemSentence, t } from "./translation";
 
 /** Sends a command; what goes wrong is shown. */
 export type Send = (command: () => Promise<void>) => void;
 
+/** What the window shows while the node is there. */
+export type Page = "overview" | "limits" | "safety";
+
 export function App({ node }: { node: NodeLink }) {
   const [view, setView] = useState<NodeView | null>(null);
   const [disconnected, setDisconnected] = useState(false);
   const [failure, setFailure] = useState<Problem | null>(null);
+  const [chosen, setChosen] = useState<Page>("overview");
+  const [draft, setDraft] = useState<Form | null>(null);
 
   useEffect(() => {
     let eventSeen = false;
@@ -43,9 +52,18 @@ export function App({ node }: { node: NodeLink }) {
   if (view === null) {
     return disconnected ? <Disconnected /> : <p class="loading" role="status">{t("app.loading")}</p>;
   }
+  const there = isThere(view);
+  const page = there ? chosen : "overview";
+  const onPage = (next: Page) => {
+    setFailure(null);
+    setChosen(next);
+    window.scrollTo(0, 0);
+  };
   return (
-    <div class="app" data-phase={view.phase}>
-      {view.phase === "consent-needed" ? null : <Header view={view} node={node} send={send} />}
+    <div class="app" data-phase={view.phase} data-page={page}>
+      {view.phase === "consent-needed" ? null : (
+        <Header view={view} node={node} send={send} page={page} onPage={onPage} />
+      )}
       <Main phase={view.phase}>
         <div role="alert">
           {failure === null ? null : (
@@ -54,16 +72,36 @@ export function App({ node }: { node: NodeLink }) {
             </Notice>
           )}
         </div>
-        <Screen view={view} node={node} send={send} />
+        {there ? <Questions questions={view.questions} node={node} /> : null}
+        {page === "limits" ? (
+          <Limits
+            settings={view.settings}
+            untold={view.safety.untold}
+            node={node}
+            draft={draft}
+            onDraft={setDraft}
+          />
+        ) : page === "safety" ? (
+          <Safety view={view} node={node} send={send} />
+        ) : (
+          <Overview view={view} node={node} send={send} onPage={onPage} />
+        )}
       </Main>
-      {view.phase === "consent-needed" ? null : (
+      {view.phase === "consent-needed" || page !== "overview" ? null : (
         <Connection view={view} onWithdraw={() => send(() => node.withdraw())} />
       )}
     </div>
   );
 }
 
-function Screen({ view, node, send }: { view: NodeView; node: NodeLink; send: Send }) {
+interface OverviewProps {
+  view: NodeView;
+  node: NodeLink;
+  send: Send;
+  onPage: (page: Page) => void;
+}
+
+function Overview({ view, node, send, onPage }: OverviewProps) {
   switch (view.phase) {
     case "consent-needed":
       return <Consent policy={view.policy} onAgree={(version) => send(() => node.agree(version))} />;
@@ -72,8 +110,10 @@ function Screen({ view, node, send }: { view: NodeView; node: NodeLink; send: Se
     case "starting":
     case "running":
     case "paused":
+    case "held":
     case "stopped":
-      return <Dashboard view={view} node={node} send={send} />;
+    case "halted":
+      return <Dashboard view={view} node={node} send={send} onPage={onPage} />;
   }
 }
 

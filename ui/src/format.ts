@@ -61,6 +61,15 @@ export function timeOnly(date: Date, language: string): string {
   return new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(date);
 }
 
+/** The time alone when the moment is today; with its date when it is another day. */
+export function nearby(date: Date, now: Date, language: string): string {
+  return sameDay(date, now) ? timeOnly(date, language) : dateAndTime(date, language);
+}
+
+export function sameDay(one: Date, other: Date): boolean {
+  return one.toDateString() === other.toDateString();
+}
+
 /** The beginning of a long identity, enough to tell it from its neighbours. */
 export function short(id: string, length = 10): string {
   return id.length <= length + 2 ? id : `${id.slice(0, length)}…`;

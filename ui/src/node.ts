@@ -4,6 +4,10 @@ import { invoke, isTauri } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type { NodeView } from "./generated/NodeView";
 import type { Problem } from "./generated/Problem";
+import type { SettingsView } from "./generated/SettingsView";
+
+/** How long a pause lasts: an hour, until tomorrow morning, or until it is resumed. */
+export type PauseUntil = "hour" | "tomorrow" | "resumed";
 
 export interface NodeLink {
   view(): Promise<NodeView>;
@@ -13,10 +17,15 @@ export interface NodeLink {
   language(): Promise<string | null>;
   agree(policyVersion: number): Promise<void>;
   withdraw(): Promise<void>;
-  pause(): Promise<void>;
+  pause(until: PauseUntil): Promise<void>;
   resume(): Promise<void>;
   stopEverything(): Promise<void>;
   liftStop(): Promise<void>;
+  /** Answers a question; a "yes" is for one of its scopes. */
+  answer(question: string, yes: boolean, scope: string | null): Promise<void>;
+  /** Takes a "yes" back. */
+  revoke(question: string): Promise<void>;
+  changeSettings(settings: SettingsView): Promise<void>;
   useSessionIdentity(): Promise<void>;
 }
 
@@ -30,10 +39,13 @@ export const tauriNode: NodeLink = {
   language: () => invoke<string | null>("language"),
   agree: (policyVersion) => invoke("agree", { policyVersion }),
   withdraw: () => invoke("withdraw"),
-  pause: () => invoke("pause"),
+  pause: (until) => invoke("pause", { until }),
   resume: () => invoke("resume"),
   stopEverything: () => invoke("stop_everything"),
   liftStop: () => invoke("lift_stop"),
+  answer: (question, yes, scope) => invoke("answer", { question, yes, scope }),
+  revoke: (question) => invoke("revoke", { question }),
+  changeSettings: (settings) => invoke("change_settings", { settings }),
   useSessionIdentity: () => invoke("use_session_identity"),
 };
 

@@ -40,27 +40,43 @@ export function language(): Language {
   return choose([i18next.language]);
 }
 
+/** Groups of texts whose keys are codes from outside. */
+export type Coded =
+  | "ask"
+  | "askRisk"
+  | "askWhy"
+  | "deed"
+  | "hold"
+  | "idle"
+  | "problem"
+  | "reason"
+  | "rule"
+  | "scope"
+  | "untold"
+  | "verdict"
+  | "wall"
+  | "wallName"
+  | "yes";
+
+/** The text for a code, if there is one: only plain codes are looked up. */
+export function coded(group: Coded, code: string): string | null {
+  const key = `${group}.${code}`;
+  return /^[a-z]+(-[a-z]+)*$/.test(code) && i18next.exists(key) ? (t as (key: string) => string)(key) : null;
+}
+
 /** The sentence for an idle code. */
 export function idleSentence(code: string): string {
-  const key = `idle.${code}`;
-  return isKey(key) ? t(key) : t("idle.unknown", { code });
+  return coded("idle", code) ?? coded("hold", code) ?? t("idle.unknown", { code });
 }
 
 /** The sentence for a problem code; without a translation, the one that came with it. */
 export function problemSentence(problem: { code: string; sentence: string }): string {
-  const key = `problem.${problem.code}`;
-  if (isKey(key)) return t(key);
+  const known = coded("problem", problem.code);
+  if (known !== null) return known;
   return problem.sentence === "" ? t("problem.unknown") : problem.sentence;
 }
 
 /** What a text that comes in several languages says in ours, else in English, else in any. */
 export function inOurLanguage(texts: Record<string, string>, otherwise: string): string {
   return texts[language()] ?? texts.en ?? Object.values(texts)[0] ?? otherwise;
-}
-
-type CodedKey = `idle.${keyof typeof en.idle}` | `problem.${keyof typeof en.problem}`;
-
-/** Codes come from outside: only plain ones that have a text are keys. */
-function isKey(key: string): key is CodedKey {
-  return /^[a-z]+\.[a-z-]+$/.test(key) && i18next.exists(key);
 }

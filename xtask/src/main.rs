@@ -3,6 +3,7 @@
 //! `cargo xtask run` and `cargo xtask test` are the two commands of the README; the others are their
 //! parts.
 
+mod fuzz;
 mod packages;
 mod skills;
 mod step;
@@ -43,11 +44,24 @@ enum Task {
     Test,
     /// Formatting, lints, generated files, pinned skills
     Check,
+    /// Measure, and print the figures: sandbox, kill, limit (all when none is named)
+    Bench {
+        /// What to measure
+        names: Vec<String>,
+    },
     /// Write the window's TypeScript types anew, or check that they are fresh
     Codegen {
         /// Only check
         #[arg(long)]
         check: bool,
+    },
+    /// Fuzz what parses bytes from outside; fails on any finding
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Which targets; all of them when none is named
+        targets: Vec<String>,
     },
     /// Build the WASM skills anew, or check that the pinned ones are what the sources give
     Skills {
@@ -65,7 +79,9 @@ fn main() -> ExitCode {
         } => start(terminal, &arguments),
         Task::Test => test(),
         Task::Check => check(),
+        Task::Bench { names } => bench(&names),
         Task::Codegen { check } => codegen(check),
+        Task::Fuzz { seconds, targets } => fuzz::run_targets(&targets, seconds),
         Task::Skills { check } => skills(check),
     };
     match outcome {
@@ -217,6 +233,33 @@ fn check() -> Outcome {
         .args(["clippy", "--workspace", "--all-targets", "--quiet"])
         .args(["--", "--deny", "warnings"]))?;
     skills(true)
+}
+
+/// Everything that is measured. The sandbox is built for release, because its speed is compared
+/// with that of native code; what is measured of a node does not depend on it.
+fn bench(names: &[String]) -> Outcome {
+    const ALL: [&str; 3] = ["sandbox", "kill", "limit"];
+    if let Some(unknown) = names.iter().find(|name| !ALL.contains(&name.as_str())) {
+        return Err(format!(
+            "nothing called `{unknown}` is measured; there are {}",
+            ALL.join(", ")
+        ));
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|other| other == name);
+    packages::install(PROGRAM_BUILD)?;
+    if wanted("sandbox") {
+        title("sandbox: speed, starts, memory");
+        run(cargo().args(["bench", "--package", "omni-sandbox", "--bench", "sandbox"]))?;
+    }
+    for name in ["kill", "limit"] {
+        if wanted(name) {
+            title(name);
+            run(cargo()
+                .args(["bench", "--profile", "dev", "--package", "omniswarm-tests"])
+                .args(["--bench", "node", "--", name]))?;
+        }
+    }
+    Ok(())
 }
 
 fn codegen(check: bool) -> Outcome {

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use omni_node::{
     Command, NodeHandle, POLICY_VERSION,
     campaigns::CampaignChoice,
@@ -15,7 +15,7 @@ use omni_node::{
     runner::SandboxRunner,
     supernode::Supernode,
 };
-use omni_types::Track;
+use omni_types::{RiskTier, Track};
 use tokio::sync::watch;
 
 use crate::{Common, IdentityKind, charter, identity, output};
@@ -34,6 +34,12 @@ pub(crate) struct NodeArgs {
     /// Pieces of work at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     slots: u8,
+    /// Work also where a wall around the sandbox cannot be put up (see `omniswarm doctor sandbox`)
+    #[arg(long)]
+    accept_missing_walls: bool,
+    /// Do not hold work back on battery, on a metered connection, when hot or in use
+    #[arg(long)]
+    ungoverned: bool,
     /// I have read what the program does (README, "What happens to your computer") and agree
     #[arg(long)]
     agree: bool,
@@ -75,6 +81,19 @@ pub(crate) struct CampaignArgs {
     /// How long a node has for a piece of work, seconds
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lease_seconds: u64,
+    /// How risky the campaign is called: volunteers are asked about `medium`, `high` never runs
+    #[arg(long, value_enum, default_value = "low")]
+    risk: Risk,
+    /// Memory that one piece of work may use, mebibytes
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(8..=256))]
+    memory_mib: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Risk {
+    Low,
+    Medium,
+    High,
 }
 
 impl CampaignArgs {
@@ -90,6 +109,12 @@ impl CampaignArgs {
             evaluations: self.evaluations,
             seed: self.seed,
             lease_ms: self.lease_seconds * 1000,
+            risk: match self.risk {
+                Risk::Low => RiskTier::Low,
+                Risk::Medium => RiskTier::Medium,
+                Risk::High => RiskTier::High,
+            },
+            memory_mib: self.memory_mib,
             ..CampaignChoice::labs(&self.campaign, track, length)?
         })
     }
@@ -121,7 +146,11 @@ pub(crate) async fn node(common: &Common, args: NodeArgs) -> anyhow::Result<Exit
                 .filter(|skill| built_in.contains(skill))
                 .collect(),
             slots: args.slots.into(),
-            runner: Arc::new(SandboxRunner::current_exe()?),
+            runner: Arc::new(match args.accept_missing_walls {
+                true => SandboxRunner::current_exe()?.behind_what_there_is(),
+                false => SandboxRunner::current_exe()?,
+            }),
+            governed: !args.ungoverned,
         },
         network,
     )?;

@@ -11,6 +11,7 @@ use omni_node::{
     embedded::{self, EmbeddedNode, EmbeddedOptions},
     runner::SandboxRunner,
 };
+use omni_types::Settings;
 
 use crate::{
     Common, IdentityKind,
@@ -25,6 +26,9 @@ pub(crate) struct DemoArgs {
     /// Volunteers' nodes, at least 2: one works, another one checks; 3 can settle a disagreement
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=32))]
     nodes: u8,
+    /// Share of this computer's processors that the demo may use, per cent
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(10..=100))]
+    cpu_percent: u8,
     /// When to end
     #[arg(long, value_enum, default_value = "interrupted")]
     until: Until,
@@ -87,12 +91,19 @@ pub(crate) async fn run(common: &Common, args: DemoArgs) -> anyhow::Result<ExitC
         helpers: usize::from(args.nodes) - 1,
         slots: 1,
         runner: Arc::new(SandboxRunner::current_exe()?),
+        // Somebody who starts a demo wants to see it run.
+        governed: false,
     })?;
     let policy_version = POLICY_VERSION;
     demo.node.command(Command::Agree { policy_version }).await?;
     // A demo that was stopped or paused in an earlier run is asked for again by starting it.
     demo.node.command(Command::LiftKill).await?;
     demo.node.command(Command::Resume).await?;
+    let settings = Settings {
+        cpu_percent: args.cpu_percent,
+        ..Settings::default()
+    };
+    demo.node.command(Command::Change(settings)).await?;
 
     let view = (!args.json).then(|| terminal::start(&demo));
     let end = wait(&demo, &args).await;

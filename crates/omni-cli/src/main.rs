@@ -3,10 +3,14 @@
 mod charter;
 mod daemon;
 mod demo;
+mod doctor;
 mod identity;
 mod ledger;
+mod order;
 mod output;
+mod policy;
 mod receipts;
+mod remote;
 mod status;
 mod terminal;
 
@@ -74,6 +78,37 @@ enum Command {
     Supernode(daemon::SupernodeArgs),
     /// Show what the node with this data folder is doing
     Status(status::StatusArgs),
+    /// The kill switch: stop all work on this computer at once, also over restarts
+    Kill,
+    /// Allow work again after the kill switch, and end a pause
+    Resume,
+    /// Let work stand still, without losing it
+    Pause(remote::PauseArgs),
+    /// Show the questions that wait for an answer, and the answers in force
+    Questions {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answer a question
+    Answer(remote::AnswerArgs),
+    /// Take a yes back
+    Revoke {
+        /// Number of its question
+        question: u64,
+    },
+    /// Limits of what the node may use, and when
+    #[command(subcommand)]
+    Settings(remote::SettingsCommand),
+    /// What the node may do, and what it decided
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Halt a network, or lift the halt, with its root keys
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Look at what protects this computer
+    #[command(subcommand)]
+    Doctor(doctor::DoctorCommand),
     /// Receipts of this node
     #[command(subcommand)]
     Receipts(receipts::ReceiptsCommand),
@@ -129,6 +164,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ledger(command) => return ledger::run(&common, command),
         Command::Status(args) => return status::run(&common, &args),
         Command::Charter(command) => return charter::run(&common, command),
+        Command::Policy(command) => return policy::run(&common, command),
         Command::Identity => return identity::show(&common),
         _ => {}
     }
@@ -142,6 +178,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Node(args) => daemon::node(&common, args).await,
             Command::Steward(args) => daemon::steward(&common, args).await,
             Command::Supernode(args) => daemon::supernode(&common, args).await,
+            Command::Kill => remote::kill(&common).await,
+            Command::Resume => remote::resume(&common).await,
+            Command::Pause(args) => remote::pause(&common, args).await,
+            Command::Questions { json } => remote::questions(&common, json).await,
+            Command::Answer(args) => remote::answer(&common, args).await,
+            Command::Revoke { question } => remote::revoke(&common, question).await,
+            Command::Settings(command) => remote::settings(&common, command).await,
+            Command::Order(command) => order::run(&common, command).await,
+            Command::Doctor(command) => doctor::run(command).await,
             // Answered above, without a runtime.
             _ => Ok(ExitCode::SUCCESS),
         }

@@ -120,6 +120,13 @@ impl Books {
             Record::Consent { .. }
             | Record::Kill { .. }
             | Record::Pause { .. }
+            | Record::SettingsChanged(_)
+            | Record::OrderTaken(_)
+            | Record::Decided(_)
+            | Record::Asked { .. }
+            | Record::Answered { .. }
+            | Record::AnswerUsed { .. }
+            | Record::AnswerRevoked { .. }
             | Record::LeaseTaken(_)
             | Record::LeaseDropped { .. }
             | Record::ResultCommitted(_)

@@ -15,14 +15,18 @@
 pub mod audit;
 pub mod books;
 pub mod charter;
+pub mod confirmations;
+pub mod governor;
 pub mod machine;
+pub mod orders;
 pub mod policy;
 pub mod quorum;
 pub mod receipts;
 pub mod steward;
 pub mod volunteer;
 
+pub use governor::{Allowance, Conditions, Governor, Hold, LocalTime, Signal, Untold};
 pub use machine::{Command, Input, Job, Machine, Output, RequestFailed};
-pub use policy::{Action, Decision, Denial, Permit};
+pub use policy::{Decision, Denial, Permit};
 pub use steward::Steward;
 pub use volunteer::Volunteer;

@@ -1,13 +1,14 @@
 //! What goes into the machines and what comes out of them.
 
 use omni_types::{
-    Cid, Entry, Lease, LeaseId, NodeId, Timestamp, Verified, VerifiedRequest, VerifiedResponse,
-    WorkRequest, WorkResponse, work::ReturnReason,
+    Action, Answer, Cid, Entry, Lease, LeaseId, NodeId, Settings, SignedOrder, Timestamp, Verified,
+    VerifiedRequest, VerifiedResponse, WorkRequest, WorkResponse, work::ReturnReason,
 };
 
 use crate::{
     books::AccountBalance,
-    policy::{Action, Denial, Permit},
+    governor::Conditions,
+    policy::{Denial, Permit, Walls},
 };
 
 /// A machine without effects: inputs in, ordered outputs out; every wake-up names its reason.
@@ -23,7 +24,7 @@ pub trait Machine {
 }
 
 /// What the person at the computer wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Agrees to the policy of this version.
     Agree {
@@ -37,9 +38,26 @@ pub enum Command {
     /// Lifts the kill switch.
     LiftKill,
     /// Pauses.
-    Pause,
+    Pause {
+        /// Until then, or until [`Command::Resume`].
+        until: Option<Timestamp>,
+    },
     /// Resumes.
     Resume,
+    /// Answers a question about a medium-risk action.
+    Answer {
+        /// Number of the question.
+        question: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Takes a "yes" back.
+    Revoke {
+        /// Number of its question.
+        question: u64,
+    },
+    /// Other limits and times.
+    Change(Settings),
 }
 
 /// Why a request has no answer.
@@ -58,6 +76,26 @@ pub enum RequestFailed {
 pub enum Input {
     /// From the person at the computer.
     Command(Command),
+    /// An order of the network's root keys, by whatever path it came.
+    Order(Box<SignedOrder>),
+    /// Power, network, heat and use of the computer.
+    Conditions(Conditions),
+    /// What is known of the walls around the sandbox.
+    Walls(Walls),
+    /// Another part of the program wants to do something (volunteer only).
+    Decide {
+        /// Goes back with the decision.
+        token: u64,
+        /// What.
+        action: Action,
+    },
+    /// What the volunteer has confirmed to the node that this one helps.
+    Confirmed(Vec<Action>),
+    /// Nobody waits for this decision any more.
+    Forget {
+        /// From the input.
+        token: u64,
+    },
     /// A steward of the charter is connected.
     StewardFound(NodeId),
     /// A steward is gone.
@@ -167,6 +205,18 @@ pub enum Output {
         /// What.
         response: Box<WorkResponse>,
     },
+    /// The decision about an action that another part of the program wants to take.
+    Decided {
+        /// From the input.
+        token: u64,
+        /// Leave to do it, or why not.
+        decision: Result<Permit, Denial>,
+    },
+    /// The medium-risk actions that the volunteer has confirmed, whole each time they change; what is
+    /// confirmed to this node holds for those that help it on this computer.
+    Confirmed(Vec<Action>),
+    /// From now on the children may use this share of the whole computer's processors, per cent.
+    Throttle(u8),
     /// Get a skill into the local store.
     FetchSkill {
         /// Leave to do so.

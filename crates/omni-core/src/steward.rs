@@ -31,6 +31,8 @@ use crate::{
     audit,
     books::{self, BookError, Books},
     machine::{Input, Machine, Output},
+    orders::Orders,
+    policy::Denial,
     quorum, receipts,
 };
 
@@ -194,6 +196,7 @@ pub struct Steward {
     best: Option<(Candidate, Vec<u8>)>,
     counts: Counts,
     status: Option<Verified<CampaignStatus>>,
+    orders: Orders,
     entries: Vec<Entry>,
     outputs: VecDeque<Output>,
 }
@@ -244,6 +247,7 @@ impl Steward {
             best: None,
             counts: Counts::default(),
             status: None,
+            orders: Orders::new(),
             entries: Vec::new(),
             outputs: VecDeque::new(),
         };
@@ -454,9 +458,16 @@ impl Steward {
                     return Err(ApplyError::Misplaced);
                 }
             }
+            Record::OrderTaken(order) => self.orders.apply(order, self.network)?,
             Record::Consent { .. }
             | Record::Kill { .. }
             | Record::Pause { .. }
+            | Record::SettingsChanged(_)
+            | Record::Decided(_)
+            | Record::Asked { .. }
+            | Record::Answered { .. }
+            | Record::AnswerUsed { .. }
+            | Record::AnswerRevoked { .. }
             | Record::CampaignJoined(_)
             | Record::LeaseTaken(_)
             | Record::LeaseDropped { .. }
@@ -604,6 +615,10 @@ impl Steward {
                 WorkResponse::Returned(lease)
             }
             VerifiedRequest::News { campaign, after } => self.on_news(from, campaign, after, now),
+            VerifiedRequest::Orders { after } => {
+                let newer = self.orders.newer_than(after);
+                WorkResponse::Orders(newer.cloned().map(Box::new))
+            }
         };
         self.respond(token, response);
     }
@@ -622,6 +637,9 @@ impl Steward {
             return WorkResponse::Refused(Rejection::WrongEngine);
         }
         let no_work = |reason, retry_ms| WorkResponse::NoWork { reason, retry_ms };
+        if self.orders.halt(now).is_some() {
+            return no_work(NoWork::Halted, RETRY_MS);
+        }
         if self.campaign.expires() <= now {
             return no_work(NoWork::Finished, RETRY_LONG_MS);
         }
@@ -1241,8 +1259,22 @@ impl Machine for Steward {
                 self.expire(now);
                 self.draw_verifiers(now);
             }
+            Input::Order(order) => {
+                if self.orders.admit(&order, self.network, now).is_ok() {
+                    self.record(Record::OrderTaken(*order), now);
+                }
+            }
+            // A steward runs nothing; there is nothing to decide either.
+            Input::Decide { token, .. } => {
+                let decision = Err(Denial::NotAllowed);
+                self.outputs.push_back(Output::Decided { token, decision });
+            }
             // A steward asks nobody and runs nothing.
             Input::Command(_)
+            | Input::Conditions(_)
+            | Input::Walls(_)
+            | Input::Forget { .. }
+            | Input::Confirmed(_)
             | Input::StewardFound(_)
             | Input::StewardLost(_)
             | Input::Response { .. }

@@ -9,15 +9,18 @@
 //! ```
 //!
 //! Nothing happens without a [`Permit`](crate::Permit): no connection before consent, no skill that
-//! is not listed, nothing at all with the kill switch thrown.
+//! is not listed, nothing at all with the kill switch thrown or while the network is halted. Work
+//! stands still while the volunteer's pause or one of the volunteer's limits holds it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use omni_ledger::{Account, PendingState};
 use omni_types::{
-    Campaign, CampaignId, CampaignStatus, Cid, Digest, Entry, Keypair, Lease, LeaseId, Micro,
-    NetworkId, NodeId, PostingOutcome, Receipt, ReceiptId, Record, Rejection, ReturnReason, Role,
-    SegmentOutput, Signed, Timestamp, UnitId, Verified, VerifiedResponse, WorkRequest, WorkResult,
+    Action, Answer, Campaign, CampaignId, CampaignStatus, Cid, DecisionRecord, DecisionVerdict,
+    Digest, Entry, Keypair, Lease, LeaseId, Micro, NetworkId, NodeId, OrderKind, PostingOutcome,
+    Receipt, ReceiptId, Record, Rejection, ReturnReason, RiskTier, Role, Scope, SegmentOutput,
+    Settings, Signed, SignedOrder, Timestamp, UnitId, Verified, VerifiedResponse, WorkRequest,
+    WorkResult,
     wire::{NewsItem, NoWork},
     work::outputs_root,
 };
@@ -25,8 +28,11 @@ use thiserror::Error;
 
 use crate::{
     books::{self, Books},
+    confirmations::{self, Confirmations, Grant, QUESTION_MS, Question},
+    governor::{Governor, Hold, Untold},
     machine::{Command, Input, Job, Machine, Output, RequestFailed},
-    policy::{self, Action, Circumstances, Decision, Denial, POLICY_VERSION},
+    orders::{Halt, Orders},
+    policy::{self, Circumstances, Decision, Denial, POLICY_VERSION, Permit, Walls},
     receipts,
 };
 
@@ -40,6 +46,8 @@ pub const NEWS_MS: u64 = 1_000;
 pub const NEWS_IDLE_MS: u64 = 15_000;
 /// How long after a delivery news are looked for often, milliseconds.
 pub const AWAIT_NEWS_MS: u64 = 60_000;
+/// Pause between looks for orders of the root keys, milliseconds.
+pub const ORDERS_MS: u64 = 15_000;
 /// Pause between looks for campaigns, milliseconds.
 pub const CAMPAIGNS_MS: u64 = 600_000;
 /// Longest pause that a steward can ask for, milliseconds.
@@ -50,6 +58,12 @@ pub const MAX_CAMPAIGNS: usize = 64;
 pub const MAX_UNDELIVERED: usize = 32;
 /// Receipts kept for looking at; the log has all.
 pub const RECEIPTS_SHOWN: usize = 50;
+/// Decisions kept for looking at; the log has all.
+pub const DECISIONS_SHOWN: usize = 50;
+/// Shortest time between two lines of the audit log about the same denial, milliseconds.
+pub const DENIAL_MS: u64 = 60_000;
+/// Decisions that other parts of the program may wait for at once.
+pub const MAX_WAITING: usize = 32;
 
 /// Why a log cannot be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -139,6 +153,7 @@ pub struct Rewards {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InFlight {
     Campaigns(NodeId),
+    Orders(NodeId),
     Ask(NodeId),
     Submit(NodeId, LeaseId),
     Return(NodeId),
@@ -149,6 +164,7 @@ impl InFlight {
     fn steward(self) -> NodeId {
         match self {
             Self::Campaigns(steward)
+            | Self::Orders(steward)
             | Self::Ask(steward)
             | Self::Submit(steward, _)
             | Self::Return(steward)
@@ -183,8 +199,57 @@ pub struct Config {
     pub allowlist: BTreeSet<Cid>,
     /// This node's engine version and settings.
     pub engine: Digest,
-    /// Jobs at once, at least 1.
+    /// Jobs at once, at least 1; used until the volunteer chooses.
     pub slots: usize,
+    /// What is known of the walls around the sandbox so far.
+    pub walls: Walls,
+    /// Whether this is the volunteer's own node, or one that helps it in an embedded network: a
+    /// helper stands still when the volunteer's own node does, asks nothing, and holds confirmed
+    /// what was confirmed there.
+    pub helper: bool,
+    /// Whether somebody tells the state of the computer.
+    pub governed: bool,
+}
+
+/// A pause in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
+/// A line of the audit log, for the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRow {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub decision: DecisionRecord,
+}
+
+/// How often what was decided, since the log begins; denials that were counted and not yet written
+/// included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Permits given.
+    pub permitted: u64,
+    /// Actions denied.
+    pub denied: u64,
+    /// Questions answered with "yes".
+    pub confirmed: u64,
+    /// Questions answered with "no".
+    pub refused: u64,
+    /// Questions that nobody answered in time.
+    pub timed_out: u64,
+    /// Orders that were not carried out: forged, expired, played again or for another network.
+    pub orders_refused: u64,
+}
+
+/// A denial that may come again and again.
+#[derive(Clone, Copy, Debug)]
+struct Denied {
+    written: Timestamp,
+    repeats: u64,
 }
 
 /// A volunteer's node.
@@ -195,7 +260,25 @@ pub struct Volunteer {
     books: Books,
     consent: Option<Consent>,
     killed: bool,
-    paused: bool,
+    pause: Option<Pause>,
+    orders: Orders,
+    settings: Option<Settings>,
+    governor: Governor,
+    /// The time of the last input.
+    now: Timestamp,
+    /// What the children were last told.
+    frozen: bool,
+    throttle: Option<u8>,
+    confirmed: Vec<Action>,
+    walls: Walls,
+    confirmations: Confirmations,
+    /// Decisions that other parts of the program wait for, by question.
+    waiting: BTreeMap<u64, Vec<u64>>,
+    /// Campaigns of medium risk that are not joined.
+    offered: BTreeMap<CampaignId, Verified<Campaign>>,
+    decisions: VecDeque<DecisionRow>,
+    counters: Counters,
+    denials: BTreeMap<(&'static str, Denial), Denied>,
     online: bool,
     joined: BTreeMap<CampaignId, Joined>,
     tasks: BTreeMap<LeaseId, Task>,
@@ -209,12 +292,21 @@ pub struct Volunteer {
     in_flight: BTreeMap<u64, InFlight>,
     next_request: u64,
     next_campaigns: Timestamp,
+    next_orders: Timestamp,
     last_problem: Option<&'static str>,
     next_submit: Timestamp,
     /// Until when a verdict on a delivered result may be near.
     await_news: Timestamp,
     entries: Vec<Entry>,
     outputs: VecDeque<Output>,
+}
+
+/// Why there is no permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unsettled {
+    /// The question with this number is open.
+    Asked(u64),
+    Denied(Denial),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,7 +333,22 @@ impl Volunteer {
             books: Books::new(),
             consent: None,
             killed: false,
-            paused: false,
+            pause: None,
+            orders: Orders::new(),
+            next_orders: Timestamp(0),
+            settings: None,
+            governor: Governor::new(Settings::default()),
+            now,
+            frozen: false,
+            throttle: None,
+            confirmed: Vec::new(),
+            walls: Walls::Unknown,
+            confirmations: Confirmations::new(),
+            waiting: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            decisions: VecDeque::new(),
+            counters: Counters::default(),
+            denials: BTreeMap::new(),
             online: false,
             joined: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -269,6 +376,8 @@ impl Volunteer {
                 })?;
         }
         volunteer.books.take_changed();
+        volunteer.walls = volunteer.config.walls;
+        volunteer.governor.set(volunteer.settings(), now);
         volunteer.drive(now);
         Ok(volunteer)
     }
@@ -296,9 +405,72 @@ impl Volunteer {
         self.killed
     }
 
-    /// Paused.
-    pub fn is_paused(&self) -> bool {
-        self.paused
+    /// The pause in force, if any.
+    pub fn pause(&self) -> Option<Pause> {
+        self.pause
+    }
+
+    /// The halt in force at `now`, if any.
+    pub fn halt(&self, now: Timestamp) -> Option<&Halt> {
+        self.orders.halt(now)
+    }
+
+    /// Limits and times that the volunteer chose, or the careful ones that hold until then.
+    pub fn settings(&self) -> Settings {
+        self.settings.clone().unwrap_or_else(|| Settings {
+            cores: u8::try_from(self.config.slots).unwrap_or(u8::MAX).max(1),
+            ..Settings::default()
+        })
+    }
+
+    /// Which of the volunteer's limits holds the work at `now`, and when it may go on.
+    pub fn hold(&self, now: Timestamp) -> Option<(Hold, Option<Timestamp>)> {
+        if !self.config.governed {
+            return None;
+        }
+        let allowance = self.governor.allowance(now);
+        allowance.why_not.map(|hold| (hold, allowance.until))
+    }
+
+    /// What this computer does not tell of its state.
+    pub fn untold(&self) -> Vec<Untold> {
+        self.governor.unavailable()
+    }
+
+    /// What is known of the walls around the sandbox.
+    pub fn walls(&self) -> Walls {
+        self.walls
+    }
+
+    /// Open questions, oldest first.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.confirmations.open()
+    }
+
+    /// Answers in force at `now`, oldest first.
+    pub fn grants(&self, now: Timestamp) -> impl Iterator<Item = &Grant> {
+        self.confirmations.grants(now)
+    }
+
+    /// A campaign that is joined or offered.
+    pub fn campaign(&self, id: CampaignId) -> Option<&Verified<Campaign>> {
+        self.joined
+            .get(&id)
+            .map(|joined| &joined.campaign)
+            .or_else(|| self.offered.get(&id))
+    }
+
+    /// The latest decisions, newest first.
+    pub fn decisions(&self) -> impl Iterator<Item = &DecisionRow> {
+        self.decisions.iter()
+    }
+
+    /// How often what was decided.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            orders_refused: self.orders.refused(),
+            ..self.counters
+        }
     }
 
     /// Whether the machine wants the network.
@@ -359,10 +531,19 @@ impl Volunteer {
     }
 
     /// Why nothing runs, as a code, when nothing does.
-    pub fn idle_reason(&self) -> Option<&'static str> {
-        if self.killed || self.paused || self.consent().is_none() || self.running().next().is_some()
-        {
+    pub fn idle_reason(&self, now: Timestamp) -> Option<&'static str> {
+        let explained = self.killed
+            || self.halt(now).is_some()
+            || self.pause.is_some()
+            || self.consent().is_none();
+        if explained || self.running().next().is_some() {
             return None;
+        }
+        if let Some((hold, _)) = self.hold(now) {
+            return Some(hold.code());
+        }
+        if self.walls == Walls::Missing {
+            return Some(Denial::WallsMissing.code());
         }
         if self.stewards.is_empty() {
             return Some("no-steward");
@@ -370,11 +551,21 @@ impl Volunteer {
         if let Some(problem) = self.last_problem {
             return Some(problem);
         }
+        let mut blocked = self
+            .joined
+            .values()
+            .map(|joined| self.workable(&joined.campaign, now).err());
+        if let Some(Some(denial)) = blocked.next()
+            && blocked.all(|denial| denial.is_some())
+        {
+            return Some(denial.code());
+        }
         let reason = self.joined.values().find_map(|joined| joined.no_work);
         Some(match reason {
             Some(NoWork::BudgetSpent) => "budget-spent",
             Some(NoWork::Finished) => "finished",
             Some(NoWork::Suspended) => "suspended",
+            Some(NoWork::Halted) => "halted",
             Some(NoWork::EnoughOpen | NoWork::Waiting) | None => "waiting",
         })
     }
@@ -413,9 +604,37 @@ impl Volunteer {
                     policy: *policy_hash,
                     at,
                 });
+                if !given {
+                    self.confirmations.withdrawn();
+                }
             }
             Record::Kill { on } => self.killed = *on,
-            Record::Pause { on } => self.paused = *on,
+            Record::Pause { on, until } => self.pause = on.then_some(Pause { until: *until }),
+            Record::SettingsChanged(settings) => self.settings = Some(settings.clone()),
+            Record::OrderTaken(order) => self.orders.apply(order, network)?,
+            Record::Decided(decision) => self.count(decision, at),
+            Record::Asked {
+                question,
+                action,
+                expires,
+            } => self
+                .confirmations
+                .asked(*question, action.clone(), at, *expires),
+            Record::Answered { question, answer } => {
+                self.confirmations.answered(*question, *answer, at);
+                let counter = match answer {
+                    Answer::Yes(_) => &mut self.counters.confirmed,
+                    Answer::No => &mut self.counters.refused,
+                    Answer::TimedOut => &mut self.counters.timed_out,
+                };
+                *counter += 1;
+            }
+            Record::AnswerUsed { question } => {
+                self.confirmations.used(*question);
+            }
+            Record::AnswerRevoked { question } => {
+                self.confirmations.revoked(*question, at);
+            }
             Record::CampaignJoined(campaign) => {
                 let campaign = campaign.clone().verify_stored(network)?;
                 let steward = campaign.signer();
@@ -522,18 +741,238 @@ impl Volunteer {
 
     // ---- decisions ---------------------------------------------------------------------------
 
-    fn decide(&self, action: Action) -> Decision {
+    fn decide(&self, action: Action, now: Timestamp) -> Decision {
+        let settings = self.settings();
         let circumstances = Circumstances {
+            now,
             killed: self.killed,
+            halted: self.halt(now).is_some(),
             consent: self.consent.map(|consent| consent.policy),
+            walls: self.walls,
             allowlist: &self.config.allowlist,
+            memory_bytes: settings.memory_bytes / u64::from(settings.cores.max(1)),
+            confirmations: &self.confirmations,
         };
         policy::decide(&circumstances, action)
     }
 
-    fn permitted(&self, action: Action) -> bool {
-        matches!(self.decide(action), Decision::Permit(_))
+    fn permitted(&self, action: Action, now: Timestamp) -> bool {
+        matches!(self.decide(action, now), Decision::Permit(_))
     }
+
+    /// Decides, writes the decision into the audit log, and asks the volunteer where that is the
+    /// decision. Without an answer yet there is no permit.
+    fn settle(
+        &mut self,
+        action: Action,
+        correlation: Option<String>,
+        now: Timestamp,
+    ) -> Result<Permit, Unsettled> {
+        match self.decide(action.clone(), now) {
+            Decision::Permit(permit) => {
+                let rule = match permit.confirmed() {
+                    Some(_) => "confirmed",
+                    None => "low-risk",
+                };
+                self.audit(action, DecisionVerdict::Permitted, rule, correlation, now);
+                if let Some(question) = permit.confirmed()
+                    && self.confirmations.scope(question) == Some(Scope::Once)
+                {
+                    self.record(Record::AnswerUsed { question }, now);
+                }
+                Ok(permit)
+            }
+            Decision::Denied(denial) => {
+                self.audit_denial(action, denial, correlation, now);
+                Err(Unsettled::Denied(denial))
+            }
+            Decision::NeedsConfirmation(action) => {
+                if let Some(open) = self.confirmations.open_number(&action) {
+                    return Err(Unsettled::Asked(open));
+                }
+                if self.config.helper || !self.confirmations.may_ask(&action, now) {
+                    let denial = Denial::NotAskedAgain;
+                    self.audit_denial(action, denial, correlation, now);
+                    return Err(Unsettled::Denied(denial));
+                }
+                let rule = "medium-risk";
+                let verdict = DecisionVerdict::Asked;
+                self.audit(action.clone(), verdict, rule, correlation, now);
+                let question = self.confirmations.next_number();
+                let expires = now.plus_ms(QUESTION_MS);
+                let asked = Record::Asked {
+                    question,
+                    action,
+                    expires,
+                };
+                self.record(asked, now);
+                Err(Unsettled::Asked(question))
+            }
+        }
+    }
+
+    fn audit(
+        &mut self,
+        action: Action,
+        verdict: DecisionVerdict,
+        rule: &str,
+        correlation: Option<String>,
+        now: Timestamp,
+    ) {
+        let decision = DecisionRecord {
+            tier: policy::tier(&action),
+            action,
+            verdict,
+            rule: rule.to_owned(),
+            correlation,
+            repeats: 0,
+        };
+        self.record(Record::Decided(decision), now);
+    }
+
+    /// Writes a denial down, unless the same one was written a moment ago: then it is counted, and
+    /// the number is in the next line.
+    fn audit_denial(
+        &mut self,
+        action: Action,
+        denial: Denial,
+        correlation: Option<String>,
+        now: Timestamp,
+    ) {
+        let key = (action.name(), denial);
+        let repeats = match self.denials.get_mut(&key) {
+            Some(seen) if now < seen.written.plus_ms(DENIAL_MS) => {
+                seen.repeats = seen.repeats.saturating_add(1);
+                self.counters.denied = self.counters.denied.saturating_add(1);
+                return;
+            }
+            Some(seen) => std::mem::take(&mut seen.repeats),
+            None => 0,
+        };
+        let written = Denied {
+            written: now,
+            repeats: 0,
+        };
+        self.denials.insert(key, written);
+        // These were counted when they came.
+        self.counters.denied = self.counters.denied.saturating_sub(repeats);
+        let decision = DecisionRecord {
+            tier: policy::tier(&action),
+            action,
+            verdict: DecisionVerdict::Denied,
+            rule: denial.code().to_owned(),
+            correlation,
+            repeats,
+        };
+        self.record(Record::Decided(decision), now);
+    }
+
+    fn count(&mut self, decision: &DecisionRecord, at: Timestamp) {
+        let (counter, times) = match decision.verdict {
+            DecisionVerdict::Permitted => (&mut self.counters.permitted, 1),
+            DecisionVerdict::Denied => (
+                &mut self.counters.denied,
+                decision.repeats.saturating_add(1),
+            ),
+            DecisionVerdict::Asked => return self.show(decision, at),
+        };
+        *counter = counter.saturating_add(times);
+        self.show(decision, at);
+    }
+
+    fn show(&mut self, decision: &DecisionRecord, at: Timestamp) {
+        self.decisions.push_front(DecisionRow {
+            at,
+            decision: decision.clone(),
+        });
+        self.decisions.truncate(DECISIONS_SHOWN);
+    }
+
+    // ---- questions ---------------------------------------------------------------------------
+
+    /// Another part of the program wants to do something.
+    fn on_decide(&mut self, token: u64, action: Action, now: Timestamp) {
+        let correlation = action.campaign().map(|campaign| campaign.to_string());
+        let decision = match self.settle(action, correlation, now) {
+            Ok(permit) => Ok(permit),
+            Err(Unsettled::Denied(denial)) => Err(denial),
+            Err(Unsettled::Asked(question)) => {
+                let waiting: usize = self.waiting.values().map(Vec::len).sum();
+                if waiting < MAX_WAITING {
+                    self.waiting.entry(question).or_default().push(token);
+                    return;
+                }
+                Err(Denial::NotAskedAgain)
+            }
+        };
+        self.output(Output::Decided { token, decision });
+    }
+
+    fn on_forget(&mut self, token: u64) {
+        for tokens in self.waiting.values_mut() {
+            tokens.retain(|other| *other != token);
+        }
+    }
+
+    fn on_answer(&mut self, number: u64, answer: Answer, now: Timestamp) {
+        let Some(question) = self.confirmations.question(number).cloned() else {
+            return;
+        };
+        // Only what was offered can be chosen, and silence is not the volunteer's to send.
+        let offered = match answer {
+            Answer::Yes(scope) => confirmations::scopes(&question.action).contains(&scope),
+            Answer::No => true,
+            Answer::TimedOut => false,
+        };
+        if offered && now < question.expires {
+            self.answered(number, answer, now);
+        }
+    }
+
+    fn answered(&mut self, number: u64, answer: Answer, now: Timestamp) {
+        let Some(question) = self.confirmations.question(number).cloned() else {
+            return;
+        };
+        let question_id = number;
+        self.record(
+            Record::Answered {
+                question: question_id,
+                answer,
+            },
+            now,
+        );
+        for token in self.waiting.remove(&number).unwrap_or_default() {
+            let decision = match answer {
+                Answer::Yes(_) => {
+                    let correlation = Some(format!("question {number}"));
+                    self.settle(question.action.clone(), correlation, now)
+                        .map_err(|unsettled| match unsettled {
+                            Unsettled::Denied(denial) => denial,
+                            Unsettled::Asked(_) => Denial::NotConfirmed,
+                        })
+                }
+                Answer::No | Answer::TimedOut => Err(Denial::NotConfirmed),
+            };
+            self.output(Output::Decided { token, decision });
+        }
+    }
+
+    /// Questions that nobody answered are answered: "no".
+    fn expire_questions(&mut self, now: Timestamp) {
+        for number in self.confirmations.expired(now) {
+            self.answered(number, Answer::TimedOut, now);
+        }
+    }
+
+    /// Whoever still waits for an answer that cannot come any more gets a "no".
+    fn give_up_waiting(&mut self, denial: Denial) {
+        for token in std::mem::take(&mut self.waiting).into_values().flatten() {
+            let decision = Err(denial);
+            self.output(Output::Decided { token, decision });
+        }
+    }
+
+    // ---- commands ----------------------------------------------------------------------------
 
     fn on_command(&mut self, command: Command, now: Timestamp) {
         match command {
@@ -547,12 +986,14 @@ impl Volunteer {
                 if self.consent.is_some() {
                     self.record_consent(false, now);
                     self.stop_work(now);
+                    self.give_up_waiting(Denial::NoConsent);
                 }
             }
             Command::Kill => {
                 if !self.killed {
                     self.record(Record::Kill { on: true }, now);
                     self.stop_work(now);
+                    self.give_up_waiting(Denial::Killed);
                 }
             }
             Command::LiftKill => {
@@ -560,18 +1001,47 @@ impl Volunteer {
                     self.record(Record::Kill { on: false }, now);
                 }
             }
-            Command::Pause => {
-                if !self.paused {
-                    self.record(Record::Pause { on: true }, now);
-                    self.output(Output::Freeze(true));
+            Command::Pause { until } => {
+                let pause = Some(Pause { until });
+                if self.pause != pause && until.is_none_or(|until| until > now) {
+                    self.record(Record::Pause { on: true, until }, now);
                 }
             }
-            Command::Resume => {
-                if self.paused {
-                    self.record(Record::Pause { on: false }, now);
-                    self.output(Output::Freeze(false));
+            Command::Resume => self.resume(now),
+            Command::Answer { question, answer } => self.on_answer(question, answer, now),
+            Command::Revoke { question } => {
+                if self.confirmations.scope(question).is_some() {
+                    self.record(Record::AnswerRevoked { question }, now);
                 }
             }
+            Command::Change(settings) => {
+                if settings.check().is_ok() && self.settings.as_ref() != Some(&settings) {
+                    self.governor.set(settings.clone(), now);
+                    self.record(Record::SettingsChanged(settings), now);
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, now: Timestamp) {
+        if self.pause.is_some() {
+            let record = Record::Pause {
+                on: false,
+                until: None,
+            };
+            self.record(record, now);
+        }
+    }
+
+    /// Carries out an order of the root keys; one that does not hold is counted and nothing else.
+    fn on_order(&mut self, signed: SignedOrder, now: Timestamp) {
+        let Ok(order) = self.orders.admit(&signed, self.config.network, now) else {
+            return;
+        };
+        let recorded = self.record(Record::OrderTaken(signed), now);
+        if recorded && order.order.kind == OrderKind::Halt {
+            self.stop_work(now);
+            self.give_up_waiting(Denial::Halted);
         }
     }
 
@@ -629,6 +1099,12 @@ impl Volunteer {
                     self.join(steward, campaign, now);
                 }
             }
+            (InFlight::Orders(_), Ok(VerifiedResponse::Orders(order))) => {
+                self.next_orders = now.plus_ms(ORDERS_MS);
+                if let Some(order) = order {
+                    self.on_order(*order, now);
+                }
+            }
             (InFlight::Ask(steward), Ok(VerifiedResponse::Lease(lease))) => {
                 self.on_lease(steward, *lease, now);
             }
@@ -670,6 +1146,7 @@ impl Volunteer {
             }
             // No answer, or one that does not fit the question: try again later.
             (InFlight::Campaigns(_), _) => self.next_campaigns = later,
+            (InFlight::Orders(_), _) => self.next_orders = now.plus_ms(ORDERS_MS),
             (InFlight::Ask(steward), _) => {
                 for joined in self.of_steward(steward) {
                     joined.next_ask = later;
@@ -709,10 +1186,77 @@ impl Volunteer {
             .get(&campaign.id)
             .is_some_and(|joined| joined.campaign.id() == campaign.id());
         let room = self.joined.len() < MAX_CAMPAIGNS || self.joined.contains_key(&campaign.id);
-        if known || !room || !self.permitted(Action::JoinCampaign(campaign.risk)) {
+        if known || !room {
             return;
         }
-        self.record(Record::CampaignJoined(campaign.into_signed()), now);
+        let action = join_action(&campaign);
+        let correlation = Some(campaign.id.to_string());
+        match self.settle(action, correlation, now) {
+            Ok(_) => {
+                self.offered.remove(&campaign.id);
+                self.record(Record::CampaignJoined(campaign.into_signed()), now);
+            }
+            Err(_) if campaign.risk == RiskTier::Medium => {
+                // Kept for the question that names it, and for the answer.
+                if self.offered.len() < MAX_CAMPAIGNS {
+                    self.offered.insert(campaign.id, campaign);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Joins the offered campaigns that the volunteer has confirmed meanwhile.
+    fn join_confirmed(&mut self, now: Timestamp) {
+        let confirmed: Vec<CampaignId> = self
+            .offered
+            .values()
+            .filter(|campaign| {
+                let join = join_action(campaign);
+                self.confirmations.covering(&join, now).is_some()
+            })
+            .map(|campaign| campaign.id)
+            .collect();
+        for id in confirmed {
+            if let Some(campaign) = self.offered.remove(&id) {
+                let steward = campaign.signer();
+                self.join(steward, campaign, now);
+            }
+        }
+    }
+
+    /// Asks about what stands in the way of a joined campaign: its risk, or its memory.
+    fn ask_about(&mut self, id: CampaignId, now: Timestamp) {
+        let Some(joined) = self.joined.get(&id) else {
+            return;
+        };
+        let campaign = &joined.campaign;
+        let wanted = match self.workable(campaign, now) {
+            Err(Denial::NotConfirmed) => join_action(campaign),
+            Err(Denial::AboveYourLimits) => Action::ExceedLimits {
+                campaign: id,
+                memory_bytes: campaign.limits.memory_bytes,
+                disk_bytes: 0,
+                cpu_percent: 0,
+            },
+            _ => return,
+        };
+        if self.confirmations.may_ask(&wanted, now) {
+            // What comes of it is seen when the campaign is looked at again.
+            let _ = self.settle(wanted, Some(id.to_string()), now);
+        }
+    }
+
+    /// Whether the policy would let a piece of this campaign run.
+    fn workable(&self, campaign: &Verified<Campaign>, now: Timestamp) -> Result<Permit, Denial> {
+        if campaign.expires() <= now {
+            return Err(Denial::NotAllowed);
+        }
+        match self.decide(run_action(campaign), now) {
+            Decision::Permit(permit) => Ok(permit),
+            Decision::NeedsConfirmation(_) => Err(Denial::NotConfirmed),
+            Decision::Denied(denial) => Err(denial),
+        }
     }
 
     fn on_lease(&mut self, steward: NodeId, lease: Verified<Lease>, now: Timestamp) {
@@ -727,7 +1271,8 @@ impl Volunteer {
             joined.next_ask = now.plus_ms(RETRY_MS);
             return;
         }
-        if let Err(denial) = self.job(&lease) {
+        if let Err(denial) = self.job(&lease, now) {
+            self.audit_lease(&lease, denial, now);
             self.last_problem = Some(denial.code());
             if let Some(joined) = self.joined.get_mut(&lease.campaign) {
                 joined.next_ask = now.plus_ms(RETRY_MS * 5);
@@ -739,21 +1284,19 @@ impl Volunteer {
     }
 
     /// A job for a lease, if the policy permits it.
-    fn job(&self, lease: &Verified<Lease>) -> Result<Job, Denial> {
+    fn job(&self, lease: &Verified<Lease>, now: Timestamp) -> Result<Job, Denial> {
         let joined = self.joined.get(&lease.campaign).ok_or(Denial::NotAllowed)?;
         let campaign = &joined.campaign;
         if campaign.skill.cid != lease.skill || campaign.limits != lease.limits {
             return Err(Denial::NotAllowed);
         }
-        let action = Action::RunSkill {
-            skill: lease.skill,
-            kind: campaign.skill.kind,
-            limits: lease.limits,
-        };
-        match self.decide(action) {
-            Decision::Permit(permit) => Job::new(permit, lease.clone()),
-            Decision::NeedsConsent(_) => Err(Denial::NotAllowed),
-            Decision::Denied(denial) => Err(denial),
+        Job::new(self.workable(campaign, now)?, lease.clone())
+    }
+
+    fn audit_lease(&mut self, lease: &Verified<Lease>, denial: Denial, now: Timestamp) {
+        if let Some(joined) = self.joined.get(&lease.campaign) {
+            let action = run_action(&joined.campaign);
+            self.audit_denial(action, denial, Some(lease.unit.to_string()), now);
         }
     }
 
@@ -895,10 +1438,21 @@ impl Volunteer {
 
     /// Starts whatever can be started now.
     fn drive(&mut self, now: Timestamp) {
-        let wanted = self.permitted(Action::Connect);
+        self.now = now;
+        self.confirmations.forget_past(now);
+        self.expire_questions(now);
+        if let Some(Pause { until: Some(until) }) = self.pause
+            && until <= now
+        {
+            self.resume(now);
+        }
+        let wanted = self.permitted(Action::Connect, now);
         if wanted != self.online {
             self.online = wanted;
+            // The decision is the change; the many that change nothing are not written down.
+            let _ = self.settle(Action::Connect, None, now);
             if !wanted {
+                self.offered.clear();
                 self.stewards.clear();
                 self.in_flight.clear();
                 self.skills.retain(|_, state| *state == SkillState::Ready);
@@ -909,12 +1463,72 @@ impl Volunteer {
             self.flush();
             return;
         }
+        self.drive_limits(now);
         self.drop_expired(now);
+        self.drop_denied(now);
+        self.join_confirmed(now);
+        for campaign in self.joined.keys().copied().collect::<Vec<_>>() {
+            self.ask_about(campaign, now);
+        }
         self.run_waiting(now);
         for steward in self.stewards.clone() {
             self.drive_steward(steward, now);
         }
         self.flush();
+    }
+
+    /// Tells the children when to stand still, and how much of the processors they may use.
+    fn drive_limits(&mut self, now: Timestamp) {
+        let frozen = self.is_held(now);
+        if frozen != self.frozen {
+            self.frozen = frozen;
+            self.output(Output::Freeze(frozen));
+        }
+        let throttle = self.settings().cpu_percent;
+        if self.throttle != Some(throttle) {
+            self.throttle = Some(throttle);
+            self.output(Output::Throttle(throttle));
+        }
+        let confirmed: Vec<Action> = self
+            .confirmations
+            .grants(now)
+            .map(|grant| grant.action.clone())
+            .collect();
+        if confirmed != self.confirmed {
+            self.confirmed.clone_from(&confirmed);
+            self.output(Output::Confirmed(confirmed));
+        }
+    }
+
+    /// Whether the volunteer's pause or one of the volunteer's limits holds the work.
+    fn is_held(&self, now: Timestamp) -> bool {
+        self.pause.is_some() || self.hold(now).is_some()
+    }
+
+    fn slots(&self) -> usize {
+        self.settings().cores.max(1).into()
+    }
+
+    /// Ends work that the policy does not permit any more, because an answer was taken back or ran
+    /// out, or a limit was lowered.
+    fn drop_denied(&mut self, now: Timestamp) {
+        let denied: Vec<(LeaseId, Denial)> = self
+            .tasks
+            .values()
+            .filter_map(|task| match self.job(&task.lease, now) {
+                // Walls are looked at again when the job starts.
+                Ok(_) | Err(Denial::WallsMissing) => None,
+                Err(denial) => Some((task.lease.id, denial)),
+            })
+            .collect();
+        for (id, denial) in denied {
+            if let Some(task) = self.tasks.get(&id) {
+                let lease = task.lease.clone();
+                self.audit_lease(&lease, denial, now);
+            }
+            self.output(Output::KillJob(id));
+            self.drop_lease(id, ReturnReason::Denied, now);
+        }
     }
 
     fn drop_expired(&mut self, now: Timestamp) {
@@ -940,14 +1554,10 @@ impl Volunteer {
     }
 
     fn run_waiting(&mut self, now: Timestamp) {
-        if self.paused {
+        if self.is_held(now) || self.walls == Walls::Unknown {
             return;
         }
-        let mut free = self
-            .config
-            .slots
-            .max(1)
-            .saturating_sub(self.running().count());
+        let mut free = self.slots().saturating_sub(self.running().count());
         let waiting: Vec<LeaseId> = self
             .tasks
             .values()
@@ -960,16 +1570,24 @@ impl Volunteer {
             };
             let skill = task.lease.skill;
             match self.skills.get(&skill) {
-                Some(SkillState::Ready) if free > 0 => match self.job(&task.lease) {
+                Some(SkillState::Ready) if free > 0 => match self.job(&task.lease, now) {
                     Ok(job) => {
                         free -= 1;
+                        let (action, unit) = (job.permit().action().clone(), job.lease().unit);
+                        let verdict = DecisionVerdict::Permitted;
+                        let correlation = Some(unit.to_string());
+                        self.audit(action, verdict, "low-risk", correlation, now);
                         if let Some(task) = self.tasks.get_mut(&id) {
                             let done = BTreeMap::new();
                             task.stage = Stage::Running { since: now, done };
                         }
                         self.output(Output::Run(Box::new(job)));
                     }
-                    Err(_) => self.drop_lease(id, ReturnReason::Denied, now),
+                    Err(denial) => {
+                        let lease = task.lease.clone();
+                        self.audit_lease(&lease, denial, now);
+                        self.drop_lease(id, ReturnReason::Denied, now);
+                    }
                 },
                 Some(SkillState::Ready | SkillState::Fetching) => {}
                 Some(SkillState::Missing(until)) if *until > now => {
@@ -982,7 +1600,12 @@ impl Volunteer {
                 }
                 Some(SkillState::Missing(_)) | None => {
                     let from = task.lease.signer();
-                    if let Decision::Permit(permit) = self.decide(Action::FetchSkill(skill)) {
+                    let action = Action::FetchBlob {
+                        campaign: task.lease.campaign,
+                        blob: skill,
+                    };
+                    let correlation = Some(task.lease.unit.to_string());
+                    if let Ok(permit) = self.settle(action, correlation, now) {
                         self.skills.insert(skill, SkillState::Fetching);
                         let fetch = Output::FetchSkill {
                             permit,
@@ -1001,6 +1624,10 @@ impl Volunteer {
     fn drive_steward(&mut self, steward: NodeId, now: Timestamp) {
         if now >= self.next_campaigns && !self.is_in_flight(InFlight::Campaigns(steward)) {
             self.request(InFlight::Campaigns(steward), WorkRequest::Campaigns);
+        }
+        if now >= self.next_orders && !self.is_in_flight(InFlight::Orders(steward)) {
+            let after = self.orders.last_number();
+            self.request(InFlight::Orders(steward), WorkRequest::Orders { after });
         }
         let mine = self.give_back.iter().any(|(whose, ..)| *whose == steward);
         if mine && !self.is_in_flight(InFlight::Return(steward)) {
@@ -1040,16 +1667,20 @@ impl Volunteer {
     }
 
     /// Whether another lease could be worked on.
-    fn has_room(&self) -> bool {
-        self.tasks.len() < self.config.slots.max(1)
-            && self.outbox.len() < MAX_UNDELIVERED
-            && !self.paused
+    fn has_room(&self, now: Timestamp) -> bool {
+        self.tasks.len() < self.slots() && self.outbox.len() < MAX_UNDELIVERED && !self.is_held(now)
+    }
+
+    /// Whether a lease of this campaign could be worked on.
+    fn wants_work(&self, joined: &Joined, now: Timestamp) -> bool {
+        self.has_room(now) && self.workable(&joined.campaign, now).is_ok()
     }
 
     fn drive_campaign(&mut self, steward: NodeId, id: CampaignId, now: Timestamp) {
         let Some(joined) = self.joined.get(&id) else {
             return;
         };
+        let wants = self.wants_work(joined, now);
         let news = InFlight::News(steward, id);
         let after = joined.news_last;
         let due = now >= joined.next_news;
@@ -1061,7 +1692,7 @@ impl Volunteer {
             };
             self.request(news, request);
         }
-        if self.has_room() && ask_due && !self.is_in_flight(InFlight::Ask(steward)) {
+        if wants && ask_due && !self.is_in_flight(InFlight::Ask(steward)) {
             let request = WorkRequest::Ask {
                 campaign: id,
                 engine: self.config.engine,
@@ -1075,10 +1706,21 @@ impl Machine for Volunteer {
     fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::Command(command) => self.on_command(command, now),
+            Input::Order(order) => self.on_order(*order, now),
+            Input::Conditions(conditions) => self.governor.observe(conditions, now),
+            Input::Walls(walls) => self.walls = walls,
+            Input::Decide { token, action } => self.on_decide(token, action, now),
+            Input::Forget { token } => self.on_forget(token),
+            Input::Confirmed(actions) => {
+                if self.config.helper {
+                    self.confirmations.borrow(actions, now);
+                }
+            }
             Input::StewardFound(steward) => {
                 if self.online && self.config.stewards.contains(&steward) {
                     self.stewards.insert(steward);
                     self.next_campaigns = now;
+                    self.next_orders = now;
                 }
             }
             Input::StewardLost(steward) => {
@@ -1122,14 +1764,38 @@ impl Machine for Volunteer {
     }
 
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        let mut times = Vec::new();
+        if let Some(ends) = self.orders.halt_ends()
+            && !self.killed
+            && self.consent().is_some()
+            && !self.online
+        {
+            times.push((ends, "a halt ends"));
+        }
+        if let Some(Pause { until: Some(until) }) = self.pause {
+            times.push((until, "a pause ends"));
+        }
+        if let Some(expires) = self.confirmations.next_expiry() {
+            times.push((expires, "a question runs out"));
+        }
         if !self.online {
-            return None;
+            return times.into_iter().min_by_key(|(at, _)| *at);
+        }
+        if self.config.governed
+            && let Some(at) = self.governor.next_change(self.now)
+        {
+            times.push((at, "work may go on or must stop"));
+        }
+        if let Some(at) = self.confirmations.next_end() {
+            times.push((at, "an answer runs out"));
         }
         // What has been asked already is woken by its answer, and nobody is asked who is not there.
-        let mut times = Vec::new();
         for steward in &self.stewards {
             if !self.is_in_flight(InFlight::Campaigns(*steward)) {
                 times.push((self.next_campaigns, "look for campaigns"));
+            }
+            if !self.is_in_flight(InFlight::Orders(*steward)) {
+                times.push((self.next_orders, "look for orders"));
             }
         }
         for joined in self.joined.values() {
@@ -1140,7 +1806,7 @@ impl Machine for Volunteer {
             if !self.is_in_flight(InFlight::News(steward, id)) {
                 times.push((joined.next_news, "look for news"));
             }
-            if self.has_room() && !self.is_in_flight(InFlight::Ask(steward)) {
+            if self.wants_work(joined, self.now) && !self.is_in_flight(InFlight::Ask(steward)) {
                 times.push((joined.next_ask, "ask for work"));
             }
             let waits = self.outbox.values().any(|result| {
@@ -1157,6 +1823,25 @@ impl Machine for Volunteer {
             times.push((result.expires(), "a result grows too old to deliver"));
         }
         times.into_iter().min_by_key(|(at, _)| *at)
+    }
+}
+
+fn join_action(campaign: &Verified<Campaign>) -> Action {
+    Action::JoinCampaign {
+        campaign: campaign.id,
+        document: campaign.id(),
+        risk: campaign.risk,
+    }
+}
+
+fn run_action(campaign: &Verified<Campaign>) -> Action {
+    Action::RunSkill {
+        campaign: campaign.id,
+        document: campaign.id(),
+        risk: campaign.risk,
+        skill: campaign.skill.cid,
+        kind: campaign.skill.kind,
+        limits: campaign.limits,
     }
 }
 

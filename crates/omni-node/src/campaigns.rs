@@ -39,6 +39,10 @@ pub struct CampaignChoice {
     pub seed: u64,
     /// How long a lease is valid, milliseconds.
     pub lease_ms: u64,
+    /// How risky the campaign is called.
+    pub risk: RiskTier,
+    /// Memory that one piece of work may use, mebibytes.
+    pub memory_mib: u16,
 }
 
 impl Default for CampaignChoice {
@@ -50,6 +54,8 @@ impl Default for CampaignChoice {
             evaluations: None,
             seed: 1,
             lease_ms: 120_000,
+            risk: RiskTier::Low,
+            memory_mib: 32,
         }
     }
 }
@@ -160,11 +166,11 @@ impl CampaignChoice {
                 per_recheck_segment: Micro(Micro::CREDIT.0 / 4),
             },
             limits: ResourceLimits {
-                memory_bytes: 32 << 20,
+                memory_bytes: u64::from(self.memory_mib) << 20,
                 output_bytes: 1024,
                 segment_wall_ms: 60_000,
             },
-            risk: RiskTier::Low,
+            risk: self.risk,
         })
     }
 }

@@ -7,7 +7,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use omni_core::{Command, policy::POLICY_VERSION};
-use omni_types::{Charter, Keypair, NetworkId, SignedCharter};
+use omni_types::{Action, Charter, Keypair, NetworkId, SignedCharter};
 use tokio::sync::watch;
 
 use crate::{
@@ -47,6 +47,8 @@ pub struct EmbeddedOptions {
     pub slots: usize,
     /// What runs jobs.
     pub runner: Arc<dyn Runner>,
+    /// Whether battery, network, heat and use of the computer hold work back.
+    pub governed: bool,
 }
 
 /// The embedded network and the volunteer's node on it.
@@ -94,13 +96,14 @@ pub fn start(options: EmbeddedOptions) -> Result<EmbeddedNode, NodeError> {
     let (steward_sender, steward) = watch::channel(None);
     let (helper_sender, helpers) = watch::channel(Vec::new());
     // One leash for all: the kill switch reaches the helpers' children as it does the node's own.
-    let leash = Arc::new(Leash::new(Arc::clone(&options.runner)));
+    let leash = Arc::new(Leash::new(Arc::clone(&options.runner))?);
     let volunteer = VolunteerOptions {
         data: options.data.clone(),
         keypair: options.keypair.clone(),
         allowlist: catalogue::allowlist(),
         slots: options.slots,
         runner: Arc::clone(&options.runner),
+        governed: options.governed,
     };
     let embedded = Embedded {
         options,
@@ -108,6 +111,7 @@ pub fn start(options: EmbeddedOptions) -> Result<EmbeddedNode, NodeError> {
         network: network.clone(),
         leash: Arc::clone(&leash),
         paused: false,
+        confirmed: Vec::new(),
         running: None,
         steward: steward_sender,
         helpers: helper_sender,
@@ -145,6 +149,8 @@ pub(crate) struct Embedded {
     network: Network,
     leash: Arc<Leash>,
     paused: bool,
+    /// What the volunteer has confirmed.
+    confirmed: Vec<Action>,
     running: Option<Running>,
     steward: watch::Sender<Option<StewardView>>,
     helpers: watch::Sender<Vec<NodeView>>,
@@ -219,13 +225,14 @@ impl Embedded {
         let mut helpers = Vec::new();
         for number in 1..=self.options.helpers {
             let name = format!("helper-{number}");
-            let helper = node::start_volunteer_on(
+            let helper = node::start_helper(
                 VolunteerOptions {
                     data: folder.join(&name),
                     keypair: identity::derived(&self.options.keypair, &name),
                     allowlist: catalogue::allowlist(),
                     slots: self.options.slots,
                     runner: Arc::clone(&self.options.runner),
+                    governed: false,
                 },
                 network.clone(),
                 Arc::clone(&self.leash),
@@ -234,6 +241,7 @@ impl Embedded {
             helper.command(pause_command(self.paused)).await?;
             let policy_version = POLICY_VERSION;
             helper.command(Command::Agree { policy_version }).await?;
+            helper.confirmed(self.confirmed.clone()).await?;
             helpers.push(helper);
         }
         let watchers = self.watch(&steward, &helpers);
@@ -303,6 +311,17 @@ impl Embedded {
         self.helpers.send_replace(Vec::new());
     }
 
+    pub(crate) async fn confirmed(&mut self, actions: Vec<Action>) {
+        self.confirmed = actions;
+        if let Some(running) = &self.running {
+            for helper in &running.helpers {
+                if let Err(error) = helper.confirmed(self.confirmed.clone()).await {
+                    tracing::warn!(code = error.code(), "a helper could not be told");
+                }
+            }
+        }
+    }
+
     pub(crate) async fn pause(&mut self, paused: bool) {
         self.paused = paused;
         if let Some(running) = &self.running {
@@ -320,7 +339,7 @@ impl Embedded {
 
 fn pause_command(paused: bool) -> Command {
     if paused {
-        Command::Pause
+        Command::Pause { until: None }
     } else {
         Command::Resume
     }

@@ -34,6 +34,9 @@ pub enum NodeError {
     /// A part of the embedded network did not come up.
     #[error("The built-in network did not start in time.")]
     EmbeddedNetwork,
+    /// The policy, or the volunteer, says no.
+    #[error("{0}")]
+    Denied(omni_core::Denial),
     /// The node no longer runs.
     #[error("The node is not running.")]
     Ended,
@@ -52,6 +55,7 @@ impl NodeError {
             Self::Campaign(_) => "campaign-unknown",
             Self::Io(_) => "file-unusable",
             Self::EmbeddedNetwork => "embedded-network",
+            Self::Denied(denial) => denial.code(),
             Self::Ended => "ended",
         }
     }

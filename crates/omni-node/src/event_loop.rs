@@ -11,22 +11,25 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use omni_core::{Command, Input, Machine, Output, RequestFailed};
+use omni_core::{Command, Conditions, Denial, Input, Machine, Output, Permit, RequestFailed};
 use omni_net::RequestFailure;
 use omni_store::Store;
-use omni_types::{Cid, Entry, LeaseId, NodeId, Record, Timestamp, UnitId};
+use omni_types::{Action, Cid, Entry, LeaseId, NodeId, Record, SignedOrder, Timestamp, UnitId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     catalogue, clock,
     error::NodeError,
-    runner::{JobControl, Leash, RunnerEvent},
+    runner::{JobControl, Leash, RunnerEvent, WallsFound},
+    status::STATUS_FILE,
+    switch::{self, Switch},
     uplink::Uplink,
+    view::WallView,
 };
 
 /// Commands that may wait.
@@ -35,8 +38,9 @@ const COMMAND_QUEUE: usize = 32;
 const SANDBOX_QUEUE: usize = 256;
 /// Shortest wait for a timer, milliseconds: a machine that is always due cannot spin.
 const MIN_WAIT_MS: u64 = 10;
-/// Longest wait without a look at the clock, milliseconds.
-const MAX_WAIT_MS: u64 = 60_000;
+/// Longest wait without a look at the clock and at the switch file, milliseconds. The kill switch
+/// of this program and of the control socket does not wait for it; one thrown by the file alone does.
+const MAX_WAIT_MS: u64 = 1_000;
 /// Shortest time between two status files, milliseconds.
 const STATUS_MS: u64 = 1_000;
 /// Requests of other nodes that may wait for an answer.
@@ -55,24 +59,45 @@ pub struct Connections {
     pub stewards: u32,
 }
 
+/// What a view shows besides the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// The time.
+    pub now: Timestamp,
+    /// Connections.
+    pub connections: Connections,
+    /// Walls around the sandbox; none before they were looked at.
+    pub walls: Vec<WallView>,
+}
+
 /// A machine that can be looked at.
 pub trait Observed: Machine {
     /// What there is to see, whole each time.
     type View: Clone + PartialEq + serde::Serialize + Send + Sync + 'static;
 
     /// The present view.
-    fn view(&self, connections: &Connections) -> Self::View;
+    fn view(&self, around: &Around) -> Self::View;
 }
 
-/// A command and the word that it has been carried out.
-type Order = (Command, oneshot::Sender<()>);
+/// What somebody wants of the node.
+enum Wish {
+    /// A command, and the word that it has been carried out.
+    Command(Command, oneshot::Sender<()>),
+    /// An order of the root keys, and the word that it was looked at.
+    Order(Box<SignedOrder>, oneshot::Sender<()>),
+    /// What the volunteer confirmed to the node that this one helps.
+    Confirmed(Vec<Action>, oneshot::Sender<()>),
+    /// Another part of the program wants to do something.
+    Decide(Action, oneshot::Sender<Result<Permit, Denial>>),
+}
 
 /// A running node: look at it, tell it what to do, stop it.
 pub struct NodeHandle<V> {
     leash: Arc<Leash>,
+    data: PathBuf,
     view: watch::Receiver<V>,
     address: watch::Receiver<Vec<String>>,
-    commands: mpsc::Sender<Order>,
+    wishes: mpsc::Sender<Wish>,
     stop: mpsc::Sender<()>,
     ended: watch::Receiver<Option<Result<(), NodeError>>>,
 }
@@ -81,9 +106,10 @@ impl<V> Clone for NodeHandle<V> {
     fn clone(&self) -> Self {
         Self {
             leash: Arc::clone(&self.leash),
+            data: self.data.clone(),
             view: self.view.clone(),
             address: self.address.clone(),
-            commands: self.commands.clone(),
+            wishes: self.wishes.clone(),
             stop: self.stop.clone(),
             ended: self.ended.clone(),
         }
@@ -107,20 +133,59 @@ impl<V: Clone> NodeHandle<V> {
         self.address.clone()
     }
 
+    /// The node's data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Carries a command out; returns when its record is on disk and its effects have begun. The kill
-    /// switch ends every child before anything else is done.
+    /// switch is written down first, then ends every child, before anything else is done.
     ///
     /// # Errors
     /// [`NodeError::Ended`] when the node no longer runs.
     pub async fn command(&self, command: Command) -> Result<(), NodeError> {
+        if matches!(command, Command::Kill)
+            && let Err(error) = switch::write(&self.data, Switch::Kill)
+        {
+            // A full disk must not keep anything running.
+            tracing::error!(%error, "the kill switch cannot be written down");
+        }
         if matches!(command, Command::Kill | Command::Withdraw) {
             // Whatever the event loop is busy with.
             self.leash.kill();
         }
+        self.wish(|done| Wish::Command(command, done)).await
+    }
+
+    /// Hands in an order of the network's root keys, by whatever path it came. One that does not hold
+    /// is counted and does nothing.
+    ///
+    /// # Errors
+    /// [`NodeError::Ended`] when the node no longer runs.
+    pub async fn order(&self, order: SignedOrder) -> Result<(), NodeError> {
+        self.wish(|done| Wish::Order(Box::new(order), done)).await
+    }
+
+    /// Tells a helper what the volunteer has confirmed.
+    pub(crate) async fn confirmed(&self, actions: Vec<Action>) -> Result<(), NodeError> {
+        self.wish(|done| Wish::Confirmed(actions, done)).await
+    }
+
+    /// Asks for leave to do something. For a medium-risk action this waits until the volunteer
+    /// answers or the time for that runs out, which is "no".
+    ///
+    /// # Errors
+    /// [`NodeError::Denied`], or [`NodeError::Ended`] when the node no longer runs.
+    pub async fn permit(&self, action: Action) -> Result<Permit, NodeError> {
+        self.wish(|decided| Wish::Decide(action, decided))
+            .await?
+            .map_err(NodeError::Denied)
+    }
+
+    async fn wish<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, NodeError> {
         let (done, wait) = oneshot::channel();
-        let order = (command, done);
-        self.commands
-            .send(order)
+        self.wishes
+            .send(wish(done))
             .await
             .map_err(|_| NodeError::Ended)?;
         wait.await.map_err(|_| NodeError::Ended)
@@ -158,8 +223,12 @@ pub(crate) struct Parts<M> {
     pub leash: Arc<Leash>,
     /// Whether this node needs no word of its machine to go online (stewards, supernodes).
     pub online: bool,
-    /// File for `omniswarm status`.
-    pub status: PathBuf,
+    /// Folder of the node.
+    pub data: PathBuf,
+    /// State of the computer, where it matters.
+    pub conditions: Option<watch::Receiver<Option<Conditions>>>,
+    /// Whether the walls around the sandbox are looked at (volunteers).
+    pub probe: bool,
 }
 
 /// Starts the loop on the present tokio runtime.
@@ -167,11 +236,14 @@ pub(crate) fn start<M>(parts: Parts<M>) -> NodeHandle<M::View>
 where
     M: Observed + Send + 'static,
 {
-    let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+    let (wishes, wish_queue) = mpsc::channel(COMMAND_QUEUE);
     let (stop, stopped) = mpsc::channel(1);
     let (sandbox, sandbox_queue) = mpsc::channel(SANDBOX_QUEUE);
-    let connections = Connections::default();
-    let (view_sender, view) = watch::channel(parts.machine.view(&connections));
+    let around = Around {
+        now: clock::now(),
+        ..Around::default()
+    };
+    let (view_sender, view) = watch::channel(parts.machine.view(&around));
     let (address_sender, address) = watch::channel(Vec::new());
     let (ended_sender, ended) = watch::channel(None);
     let online = parts.online;
@@ -187,19 +259,27 @@ where
         next_fetch: 0,
         tokens: BTreeMap::new(),
         next_token: 0,
-        connections,
+        decisions: BTreeMap::new(),
+        next_decision: 0,
+        data: parts.data.clone(),
+        connections: Connections::default(),
         stewards: BTreeSet::new(),
         address: address_sender,
         inputs: VecDeque::new(),
+        switch_settled: false,
     };
     let mut node = Loop {
         machine: parts.machine,
         effects,
-        commands: command_queue,
+        wishes: wish_queue,
         stopped,
         sandbox: sandbox_queue,
+        conditions: parts.conditions,
+        probe_due: parts.probe,
+        probe: None,
+        walls: Vec::new(),
         view: view_sender,
-        status: parts.status,
+        status: parts.data.join(STATUS_FILE),
         status_at: Timestamp(0),
         status_stale: true,
     };
@@ -215,12 +295,24 @@ where
     });
     NodeHandle {
         leash: parts.leash,
+        data: parts.data,
         view,
         address,
-        commands,
+        wishes,
         stop,
         ended,
     }
+}
+
+/// Looks at the walls around the sandbox.
+fn probe(leash: &Arc<Leash>) -> oneshot::Receiver<WallsFound> {
+    let (found, wait) = oneshot::channel();
+    let leash = Arc::clone(leash);
+    tokio::spawn(async move {
+        // Nobody may be waiting.
+        let _ = found.send(leash.walls().await);
+    });
+    wait
 }
 
 struct Net {
@@ -241,20 +333,32 @@ struct Effects {
     next_fetch: u64,
     tokens: BTreeMap<u64, omni_net::Token>,
     next_token: u64,
+    /// Who waits for a decision.
+    decisions: BTreeMap<u64, oneshot::Sender<Result<Permit, Denial>>>,
+    next_decision: u64,
+    data: PathBuf,
     connections: Connections,
     /// Connected stewards.
     stewards: BTreeSet<NodeId>,
     address: watch::Sender<Vec<String>>,
     /// Inputs that effects gave at once.
     inputs: VecDeque<Input>,
+    /// The log says what the switch file says.
+    switch_settled: bool,
 }
 
 struct Loop<M: Observed> {
     machine: M,
     effects: Effects,
-    commands: mpsc::Receiver<Order>,
+    wishes: mpsc::Receiver<Wish>,
     stopped: mpsc::Receiver<()>,
     sandbox: mpsc::Receiver<RunnerEvent>,
+    conditions: Option<watch::Receiver<Option<Conditions>>>,
+    /// The walls are looked at when the node goes online: not a child before consent.
+    probe_due: bool,
+    /// While they are being looked at.
+    probe: Option<oneshot::Receiver<WallsFound>>,
+    walls: Vec<WallView>,
     view: watch::Sender<M::View>,
     status: PathBuf,
     status_at: Timestamp,
@@ -264,7 +368,9 @@ struct Loop<M: Observed> {
 
 /// Everything that can happen.
 enum Event {
-    Command(Order),
+    Wish(Wish),
+    Conditions(Conditions),
+    Walls(WallsFound),
     Net(Box<omni_net::Event>),
     NetClosed,
     Sandbox(RunnerEvent),
@@ -279,14 +385,18 @@ impl<M: Observed> Loop<M> {
             self.effects.go_online().await?;
         }
         loop {
+            self.look_at_switch();
             self.drain().await?;
             let input = match self.next().await {
-                Event::Command((command, done)) => {
-                    self.machine.handle(Input::Command(command), clock::now());
-                    self.drain().await?;
-                    // Nobody may be waiting.
-                    let _ = done.send(());
+                Event::Wish(wish) => {
+                    self.carry_out(wish).await?;
                     continue;
+                }
+                Event::Conditions(conditions) => Some(Input::Conditions(conditions)),
+                Event::Walls(found) => {
+                    self.probe = None;
+                    self.walls = found.walls;
+                    Some(Input::Walls(found.verdict))
                 }
                 Event::Net(event) => self.effects.on_net(*event),
                 Event::NetClosed => {
@@ -309,6 +419,42 @@ impl<M: Observed> Loop<M> {
         }
     }
 
+    /// Takes what the switch file says, if there is one.
+    fn look_at_switch(&mut self) {
+        let command = match switch::read(&self.effects.data) {
+            None => return,
+            Some(Switch::Kill) => {
+                self.effects.leash.kill();
+                Command::Kill
+            }
+            Some(Switch::Lift) => Command::LiftKill,
+        };
+        self.machine.handle(Input::Command(command), clock::now());
+        self.effects.switch_settled = true;
+    }
+
+    async fn carry_out(&mut self, wish: Wish) -> Result<(), NodeError> {
+        let (input, done) = match wish {
+            Wish::Command(command, done) => (Input::Command(command), done),
+            Wish::Order(order, done) => (Input::Order(order), done),
+            Wish::Confirmed(actions, done) => (Input::Confirmed(actions), done),
+            Wish::Decide(action, decided) => {
+                for token in self.effects.forgotten_decisions() {
+                    self.machine.handle(Input::Forget { token }, clock::now());
+                }
+                let token = self.effects.await_decision(decided);
+                let input = Input::Decide { token, action };
+                self.machine.handle(input, clock::now());
+                return self.drain().await;
+            }
+        };
+        self.machine.handle(input, clock::now());
+        self.drain().await?;
+        // Nobody may be waiting.
+        let _ = done.send(());
+        Ok(())
+    }
+
     /// Carries out what the machine wants until it wants nothing more, then shows the new state.
     async fn drain(&mut self) -> Result<(), NodeError> {
         loop {
@@ -320,7 +466,19 @@ impl<M: Observed> Loop<M> {
                 None => break,
             }
         }
-        let view = self.machine.view(&self.effects.connections);
+        if self.probe_due && self.effects.net.is_some() {
+            self.probe_due = false;
+            self.probe = Some(probe(&self.effects.leash));
+        }
+        if std::mem::take(&mut self.effects.switch_settled) {
+            switch::clear(&self.effects.data);
+        }
+        let around = Around {
+            now: clock::now(),
+            connections: self.effects.connections,
+            walls: self.walls.clone(),
+        };
+        let view = self.machine.view(&around);
         let changed = self.view.send_if_modified(|shown| {
             let changed = *shown != view;
             if changed {
@@ -353,9 +511,11 @@ impl<M: Observed> Loop<M> {
         };
         tokio::select! {
             biased;
-            Some(order) = self.commands.recv() => Event::Command(order),
+            Some(wish) = self.wishes.recv() => Event::Wish(wish),
             _ = self.stopped.recv() => Event::Stop,
             Some(event) = self.sandbox.recv() => Event::Sandbox(event),
+            found = found(&mut self.probe) => Event::Walls(found),
+            conditions = told(&mut self.conditions) => Event::Conditions(conditions),
             event = net => event.map_or(Event::NetClosed, |event| Event::Net(Box::new(event))),
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => Event::Timer,
         }
@@ -376,6 +536,27 @@ impl<M: Observed> Loop<M> {
     }
 }
 
+/// What was found of the walls, once.
+async fn found(probe: &mut Option<oneshot::Receiver<WallsFound>>) -> WallsFound {
+    match probe {
+        Some(probe) => probe.await.unwrap_or_else(|_| WallsFound::none()),
+        None => std::future::pending().await,
+    }
+}
+
+/// The next state of the computer.
+async fn told(conditions: &mut Option<watch::Receiver<Option<Conditions>>>) -> Conditions {
+    if let Some(conditions) = conditions {
+        while conditions.changed().await.is_ok() {
+            if let Some(conditions) = *conditions.borrow_and_update() {
+                return conditions;
+            }
+        }
+    }
+    // Nobody tells, or nobody any more; the machine notices that by itself.
+    std::future::pending().await
+}
+
 impl Effects {
     async fn perform(&mut self, output: Output) -> Result<(), NodeError> {
         match output {
@@ -384,6 +565,7 @@ impl Effects {
                     balances.iter().map(crate::ledger::row).collect();
                 self.store.append(&entries, &rows, clock::now())?;
                 for entry in &entries {
+                    self.switch_settled |= matches!(entry.record, Record::Kill { .. });
                     self.log(entry);
                 }
             }
@@ -448,8 +630,37 @@ impl Effects {
                 self.leash.freeze(frozen);
                 self.uplink.pause(frozen).await;
             }
+            Output::Throttle(percent) => self.leash.throttle(percent),
+            Output::Confirmed(actions) => self.uplink.confirmed(actions).await,
+            Output::Decided { token, decision } => {
+                if let Some(decided) = self.decisions.remove(&token) {
+                    // Nobody may be waiting.
+                    let _ = decided.send(decision);
+                }
+            }
         }
         Ok(())
+    }
+
+    fn await_decision(&mut self, decided: oneshot::Sender<Result<Permit, Denial>>) -> u64 {
+        let token = self.next_decision;
+        self.next_decision += 1;
+        self.decisions.insert(token, decided);
+        token
+    }
+
+    /// Decisions that nobody waits for any more.
+    fn forgotten_decisions(&mut self) -> Vec<u64> {
+        let forgotten: Vec<u64> = self
+            .decisions
+            .iter()
+            .filter(|(_, decided)| decided.is_closed())
+            .map(|(token, _)| *token)
+            .collect();
+        for token in &forgotten {
+            self.decisions.remove(token);
+        }
+        forgotten
     }
 
     fn kill_all(&mut self) {
@@ -718,7 +929,37 @@ impl Line {
                 line.detail = Some(format!("policy version {policy_version}"));
             }
             Record::Kill { on } => line.event = if *on { "stopped" } else { "stop lifted" },
-            Record::Pause { on } => line.event = if *on { "paused" } else { "resumed" },
+            Record::Pause { on, .. } => line.event = if *on { "paused" } else { "resumed" },
+            Record::SettingsChanged(_) => line.event = "settings changed",
+            Record::OrderTaken(_) => line.event = "order of the root keys taken",
+            Record::Decided(decision) => {
+                line.event = "decided";
+                line.detail = Some(format!(
+                    "{} {} {} {}",
+                    decision.action.name(),
+                    decision.verdict.code(),
+                    decision.rule,
+                    decision.correlation.as_deref().unwrap_or("-")
+                ));
+            }
+            Record::Asked {
+                question, action, ..
+            } => {
+                line.event = "volunteer asked";
+                line.detail = Some(format!("question {question} {}", action.name()));
+            }
+            Record::Answered { question, answer } => {
+                line.event = "volunteer answered";
+                line.detail = Some(format!("question {question} {answer:?}"));
+            }
+            Record::AnswerUsed { question } => {
+                line.event = "answer used";
+                line.detail = Some(format!("question {question}"));
+            }
+            Record::AnswerRevoked { question } => {
+                line.event = "answer revoked";
+                line.detail = Some(format!("question {question}"));
+            }
             Record::CampaignJoined(_) => line.event = "campaign joined",
             Record::CampaignOpened(_) => line.event = "campaign opened",
             Record::LeaseTaken(lease) | Record::LeaseIssued(lease) => {

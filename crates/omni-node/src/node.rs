@@ -6,18 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use omni_core::{Steward, Volunteer, steward, volunteer};
+use omni_core::{Steward, Volunteer, policy::Walls, steward, volunteer};
 use omni_store::Store;
 use omni_types::{Campaign, Cid, Entry, Keypair, NetworkId, Record, Signed, Verified};
 
 use crate::{
     campaigns::{CAMPAIGN_VALID_MS, CampaignChoice},
-    clock,
+    clock, conditions, control,
     error::NodeError,
     event_loop::{self, NodeHandle, Parts},
     profile::Profile,
     runner::{Leash, Runner},
-    status::STATUS_FILE,
     steward_view::StewardView,
     uplink::{Network, Uplink},
     view::NodeView,
@@ -34,10 +33,12 @@ pub struct VolunteerOptions {
     pub keypair: Keypair,
     /// Skills that may run.
     pub allowlist: BTreeSet<Cid>,
-    /// Jobs at once.
+    /// Jobs at once, until the volunteer chooses.
     pub slots: usize,
     /// What runs jobs.
     pub runner: Arc<dyn Runner>,
+    /// Whether battery, network, heat and use of the computer hold work back.
+    pub governed: bool,
 }
 
 /// What a steward is started with.
@@ -59,12 +60,15 @@ pub fn start_volunteer(
     options: VolunteerOptions,
     network: Network,
 ) -> Result<NodeHandle<NodeView>, NodeError> {
-    let leash = Arc::new(Leash::new(Arc::clone(&options.runner)));
+    let leash = Arc::new(Leash::new(Arc::clone(&options.runner))?);
     start_volunteer_on(options, network, leash)
 }
 
-/// Like [`start_volunteer`], on the leash of another node.
-pub(crate) fn start_volunteer_on(
+/// Like [`start_volunteer`], with a leash that the caller starts jobs on, too.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn start_volunteer_on(
     options: VolunteerOptions,
     network: Network,
     leash: Arc<Leash>,
@@ -74,11 +78,34 @@ pub(crate) fn start_volunteer_on(
     start_volunteer_over(options, &network, uplink, leash)
 }
 
+/// Starts a node that helps the volunteer's own, on the leash of that one.
+pub(crate) fn start_helper(
+    options: VolunteerOptions,
+    network: Network,
+    leash: Arc<Leash>,
+) -> Result<NodeHandle<NodeView>, NodeError> {
+    let keypair = options.keypair.clone();
+    let uplink = Uplink::direct(keypair, omni_net::Part::Volunteer, network.clone());
+    start(options, &network, uplink, leash, true)
+}
+
 pub(crate) fn start_volunteer_over(
     options: VolunteerOptions,
     network: &Network,
     uplink: Uplink,
     leash: Arc<Leash>,
+) -> Result<NodeHandle<NodeView>, NodeError> {
+    let handle = start(options, network, uplink, leash, false)?;
+    control::serve(&handle);
+    Ok(handle)
+}
+
+fn start(
+    options: VolunteerOptions,
+    network: &Network,
+    uplink: Uplink,
+    leash: Arc<Leash>,
+    helper: bool,
 ) -> Result<NodeHandle<NodeView>, NodeError> {
     let store = open_store(&options.data, &options.keypair, network)?;
     let config = volunteer::Config {
@@ -89,6 +116,16 @@ pub(crate) fn start_volunteer_over(
         allowlist: options.allowlist,
         engine: omni_sandbox::engine_hash(),
         slots: options.slots,
+        walls: Walls::Unknown,
+        helper,
+        governed: options.governed,
+    };
+    let conditions = match options.governed {
+        true => {
+            let meter = leash.meter();
+            Some(conditions::watch(move || meter.cpu_ms())?)
+        }
+        false => None,
     };
     let machine = Volunteer::open(config, read_log(&store)?, clock::now())
         .map_err(|error| NodeError::Replay(error.to_string()))?;
@@ -98,7 +135,9 @@ pub(crate) fn start_volunteer_over(
         uplink,
         leash,
         online: false,
-        status: options.data.join(STATUS_FILE),
+        data: options.data,
+        conditions,
+        probe: true,
     }))
 }
 
@@ -126,14 +165,18 @@ pub fn start_steward(
     let machine = Steward::open(config, log, clock::now())
         .map_err(|error| NodeError::Replay(error.to_string()))?;
     let uplink = Uplink::direct(options.keypair, omni_net::Part::Steward, network);
-    Ok(event_loop::start(Parts {
+    let handle = event_loop::start(Parts {
         machine,
         store,
         uplink,
-        leash: Arc::new(Leash::new(runner)),
+        leash: Arc::new(Leash::new(runner)?),
         online: true,
-        status: options.data.join(STATUS_FILE),
-    }))
+        data: options.data,
+        conditions: None,
+        probe: false,
+    });
+    control::serve(&handle);
+    Ok(handle)
 }
 
 /// The campaign that a steward's log opened.

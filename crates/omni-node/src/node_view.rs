@@ -1,16 +1,20 @@
 //! Draws the [`NodeView`] of a volunteer's node.
 
+use std::collections::BTreeMap;
+
 use omni_core::{Volunteer, policy};
 use omni_evolve::labs;
 use omni_ledger::PendingState;
-use omni_types::{Campaign, CampaignStatus, Problem, Role, Verified};
+use omni_types::{Campaign, CampaignStatus, Problem, Role, Settings, TextLimit, Verified, screen};
 
 use crate::{
-    event_loop::{Connections, Observed},
+    event_loop::{Around, Observed},
+    safety_view,
     steward_view::{best_view, connection_view, published_view},
     view::{
-        CampaignView, ConnectionView, NodeView, Phase, PolicyView, Problem as ProblemView,
-        ReceiptView, RewardState, RewardsView, RunningView,
+        CampaignView, ConnectionView, NodeView, PauseView, Phase, PolicyView,
+        Problem as ProblemView, ReceiptView, RewardState, RewardsView, RunningView, SafetyView,
+        SettingsView,
     },
 };
 
@@ -40,8 +44,29 @@ impl NodeView {
                 voided: omni_types::Micro::ZERO.to_string(),
                 receipts: "0".to_owned(),
             },
+            pause: None,
+            hold: None,
+            halt: None,
+            questions: Vec::new(),
+            grants: Vec::new(),
+            settings: SettingsView::from(&Settings::default()),
+            safety: SafetyView::default(),
         }
     }
+}
+
+/// Texts by language as they are shown: normalised, and without those that are not fit to be shown.
+pub(crate) fn shown(
+    texts: &BTreeMap<String, String>,
+    limit: TextLimit,
+) -> BTreeMap<String, String> {
+    texts
+        .iter()
+        .filter_map(|(language, text)| {
+            let text = screen(text, limit).ok()?;
+            Some((language.clone(), text.as_str().to_owned()))
+        })
+        .collect()
 }
 
 fn policy_view(consent: Option<omni_core::volunteer::Consent>) -> PolicyView {
@@ -49,6 +74,7 @@ fn policy_view(consent: Option<omni_core::volunteer::Consent>) -> PolicyView {
         version: policy::POLICY_VERSION,
         hash: policy::policy_hash().to_string(),
         agreed_at_ms: consent.map(|consent| consent.at.0.to_string()),
+        rules: safety_view::rules(),
     }
 }
 
@@ -62,8 +88,8 @@ fn campaign_view(
     CampaignView {
         id: campaign.id.to_string(),
         name: campaign.name.clone(),
-        title: campaign.title.clone(),
-        purpose: campaign.purpose.clone(),
+        title: shown(&campaign.title, TextLimit::TITLE),
+        purpose: shown(&campaign.purpose, TextLimit::PURPOSE),
         length: problem.length.into(),
         generation: number(|status| status.generation),
         units_accepted: number(|status| status.units_accepted),
@@ -79,14 +105,24 @@ fn campaign_view(
 impl Observed for Volunteer {
     type View = NodeView;
 
-    fn view(&self, connections: &Connections) -> NodeView {
+    fn view(&self, around: &Around) -> NodeView {
+        let Around {
+            now,
+            connections,
+            walls,
+        } = around;
+        let now = *now;
         let consent = self.consent();
         let phase = if consent.is_none() {
             Phase::ConsentNeeded
         } else if self.is_killed() {
             Phase::Stopped
-        } else if self.is_paused() {
+        } else if self.halt(now).is_some() {
+            Phase::Halted
+        } else if self.pause().is_some() {
             Phase::Paused
+        } else if self.hold(now).is_some() {
+            Phase::Held
         } else if connections.stewards == 0 && self.campaigns().next().is_none() {
             Phase::Starting
         } else {
@@ -96,7 +132,7 @@ impl Observed for Volunteer {
         NodeView {
             phase,
             problem: None,
-            idle_reason: self.idle_reason().map(str::to_owned),
+            idle_reason: self.idle_reason(now).map(str::to_owned),
             node: Some(self.node_id().to_string()),
             network: Some(self.network_name().to_owned()),
             policy: policy_view(consent),
@@ -143,6 +179,21 @@ impl Observed for Volunteer {
                 voided: rewards.voided.to_string(),
                 receipts: rewards.receipts.to_string(),
             },
+            pause: self.pause().map(|pause| PauseView {
+                until_ms: pause.until.map(|until| until.0.to_string()),
+            }),
+            hold: self.hold(now).map(safety_view::hold),
+            halt: self.halt(now).map(safety_view::halt),
+            questions: self
+                .questions()
+                .map(|question| safety_view::question(question, self))
+                .collect(),
+            grants: self
+                .grants(now)
+                .map(|grant| safety_view::grant(grant, self))
+                .collect(),
+            settings: SettingsView::from(&self.settings()),
+            safety: safety_view::safety(self, walls),
         }
     }
 }

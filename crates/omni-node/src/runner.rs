@@ -1,11 +1,23 @@
 //! Runs jobs in sandbox children.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use omni_core::Job;
-use omni_sandbox::{Command, Control, Failure, SpawnError};
+use omni_core::{Job, policy::Walls};
+use omni_sandbox::{Command, Control, Failure, Requirement, SpawnError};
 use omni_types::{Lease, LeaseId, ReturnReason, Verified, seed::splitmix64};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{OnceCell, mpsc},
+    task::AbortHandle,
+};
+
+use crate::{
+    throttle::{Member, Meter, Throttle},
+    view::WallView,
+};
 
 /// What comes out of a running job.
 #[derive(Debug)]
@@ -30,10 +42,38 @@ pub enum RunnerEvent {
     },
 }
 
+/// What was found of the walls around the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WallsFound {
+    /// Each wall.
+    pub walls: Vec<WallView>,
+    /// Whether work may run behind them.
+    pub verdict: Walls,
+}
+
+impl WallsFound {
+    /// They could not be looked at.
+    pub fn none() -> Self {
+        Self {
+            walls: Vec::new(),
+            verdict: Walls::Missing,
+        }
+    }
+}
+
 /// Something that can run jobs.
 pub trait Runner: Send + Sync {
-    /// Starts a job with the skill's module; its events go to `events`.
-    fn start(&self, job: &Job, module: Vec<u8>, events: mpsc::Sender<RunnerEvent>) -> JobControl;
+    /// Looks at the walls that jobs run behind.
+    fn walls(&self) -> Pin<Box<dyn Future<Output = WallsFound> + Send + '_>>;
+
+    /// Starts a job with the skill's module; its events go to `events`, its child to `throttle`.
+    fn start(
+        &self,
+        job: &Job,
+        module: Vec<u8>,
+        events: mpsc::Sender<RunnerEvent>,
+        throttle: Arc<Throttle>,
+    ) -> JobControl;
 }
 
 /// Stops or freezes a running job, from anywhere and at any time.
@@ -45,6 +85,8 @@ struct JobState {
     killed: bool,
     frozen: bool,
     child: Option<Control>,
+    /// Its place among the children that share the processors.
+    member: Option<Member>,
     task: Option<AbortHandle>,
 }
 
@@ -64,6 +106,7 @@ impl JobControl {
             if let Some(child) = &state.child {
                 child.kill();
             }
+            state.member = None;
             if let Some(task) = &state.task {
                 task.abort();
             }
@@ -89,16 +132,27 @@ impl JobControl {
     }
 
     /// Takes the child under control; `false` when it was killed before it was there.
-    fn adopt(&self, child: Control) -> bool {
+    fn adopt(&self, child: Control, throttle: &Throttle) -> bool {
         self.with(|state| {
             if state.killed {
                 child.kill();
-            } else if state.frozen {
+                return false;
+            }
+            if state.frozen {
                 child.pause();
             }
+            state.member = Some(throttle.add(child.clone()));
             state.child = Some(child);
-            !state.killed
+            true
         })
+    }
+
+    /// The job is over: its child is gone.
+    fn over(&self) {
+        self.with(|state| {
+            state.member = None;
+            state.child = None;
+        });
     }
 }
 
@@ -106,12 +160,25 @@ impl JobControl {
 #[derive(Clone, Debug)]
 pub struct SandboxRunner {
     command: Command,
+    requirement: Requirement,
 }
 
 impl SandboxRunner {
-    /// Children are started with `command`.
+    /// Children are started with `command`, and run only behind every wall.
     pub fn new(command: Command) -> Self {
-        Self { command }
+        Self {
+            command,
+            requirement: Requirement::All,
+        }
+    }
+
+    /// Work runs also where a wall could not be put up.
+    #[must_use]
+    pub fn behind_what_there_is(self) -> Self {
+        Self {
+            requirement: Requirement::WhatThereIs,
+            ..self
+        }
     }
 
     /// Children are this very program.
@@ -124,14 +191,53 @@ impl SandboxRunner {
 }
 
 impl Runner for SandboxRunner {
-    fn start(&self, job: &Job, module: Vec<u8>, events: mpsc::Sender<RunnerEvent>) -> JobControl {
+    fn walls(&self) -> Pin<Box<dyn Future<Output = WallsFound> + Send + '_>> {
+        Box::pin(async {
+            let report = match omni_sandbox::probe(&self.command).await {
+                Ok(report) => report,
+                Err(error) => {
+                    tracing::error!(code = error.code(), %error, "the walls cannot be looked at");
+                    return WallsFound::none();
+                }
+            };
+            let walls = report
+                .walls()
+                .iter()
+                .map(|wall| WallView {
+                    code: wall.wall.code().to_owned(),
+                    up: wall.is_up(),
+                })
+                .collect();
+            let missing = !report.all_up();
+            if missing {
+                let missing: Vec<&str> = report.missing().iter().map(|wall| wall.code()).collect();
+                tracing::warn!(?missing, "walls around the sandbox are missing");
+            }
+            let verdict = match self.requirement {
+                Requirement::All if missing => Walls::Missing,
+                Requirement::All | Requirement::WhatThereIs => Walls::Up,
+            };
+            WallsFound { walls, verdict }
+        })
+    }
+
+    fn start(
+        &self,
+        job: &Job,
+        module: Vec<u8>,
+        events: mpsc::Sender<RunnerEvent>,
+        throttle: Arc<Throttle>,
+    ) -> JobControl {
         let control = JobControl::new();
-        let command = self.command.clone();
+        let (command, requirement) = (self.command.clone(), self.requirement);
         let lease = job.lease().clone();
         let adopter = control.clone();
         let task = tokio::spawn(async move {
             let id = lease.id;
-            if let Err((reason, code)) = run(&command, module, &lease, &adopter, &events).await {
+            let place = (&adopter, &*throttle);
+            let ended = run((&command, requirement), module, &lease, place, &events).await;
+            adopter.over();
+            if let Err((reason, code)) = ended {
                 let failed = RunnerEvent::Failed {
                     lease: id,
                     reason,
@@ -147,13 +253,13 @@ impl Runner for SandboxRunner {
 }
 
 async fn run(
-    command: &Command,
+    (command, requirement): (&Command, Requirement),
     module: Vec<u8>,
     lease: &Verified<Lease>,
-    control: &JobControl,
+    (control, throttle): (&JobControl, &Throttle),
     events: &mpsc::Sender<RunnerEvent>,
 ) -> Result<(), (ReturnReason, &'static str)> {
-    let mut child = omni_sandbox::spawn(command, &module, &lease.limits)
+    let mut child = omni_sandbox::spawn(command, &module, &lease.limits, requirement)
         .await
         .map_err(|error| {
             let reason = match &error {
@@ -163,7 +269,7 @@ async fn run(
             (reason, error.code())
         })?;
     drop(module);
-    if !control.adopt(child.control()) {
+    if !control.adopt(child.control(), throttle) {
         return Err((ReturnReason::Stopped, "killed"));
     }
     for segment in &lease.segments {
@@ -194,9 +300,11 @@ fn reason_of(failure: &Failure) -> ReturnReason {
 
 /// Holds every job of a node, and of the nodes embedded with it, so that the kill switch reaches
 /// them from any thread without waiting for an event loop.
-pub(crate) struct Leash {
+pub struct Leash {
     runner: Arc<dyn Runner>,
     held: Mutex<Held>,
+    walls: OnceCell<WallsFound>,
+    throttle: Arc<Throttle>,
 }
 
 #[derive(Default)]
@@ -207,11 +315,33 @@ struct Held {
 }
 
 impl Leash {
-    pub(crate) fn new(runner: Arc<dyn Runner>) -> Self {
-        Self {
+    /// A leash for jobs that `runner` runs.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn new(runner: Arc<dyn Runner>) -> std::io::Result<Self> {
+        Ok(Self {
             runner,
             held: Mutex::default(),
-        }
+            walls: OnceCell::new(),
+            throttle: Arc::new(Throttle::start(100)?),
+        })
+    }
+
+    /// Looks at the walls, once for all nodes on this leash.
+    pub async fn walls(&self) -> WallsFound {
+        let look = || self.runner.walls();
+        self.walls.get_or_init(look).await.clone()
+    }
+
+    /// From now on all jobs together may use this share of the computer's processors, per cent.
+    pub(crate) fn throttle(&self, percent: u8) {
+        self.throttle.set_percent(percent);
+    }
+
+    /// Tells how much processor time all jobs use.
+    pub(crate) fn meter(&self) -> Meter {
+        self.throttle.meter()
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Held) -> T) -> T {
@@ -219,13 +349,14 @@ impl Leash {
     }
 
     /// Starts a job; one that comes after the kill switch dies at once.
-    pub(crate) fn start(
+    pub fn start(
         &self,
         job: &Job,
         module: Vec<u8>,
         events: mpsc::Sender<RunnerEvent>,
     ) -> JobControl {
-        let control = self.runner.start(job, module, events);
+        let throttle = Arc::clone(&self.throttle);
+        let control = self.runner.start(job, module, events, throttle);
         self.with(|held| {
             held.jobs.retain(|job| !job.is_over());
             if held.closed {

@@ -6,7 +6,7 @@ use omni_types::{Micro, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event_loop::{Connections, Observed},
+    event_loop::{Around, Connections, Observed},
     view::{BestView, ConnectionView, PublishedView},
 };
 
@@ -98,7 +98,7 @@ pub(crate) fn connection_view(connections: &Connections) -> ConnectionView {
 impl Observed for Steward {
     type View = StewardView;
 
-    fn view(&self, connections: &Connections) -> StewardView {
+    fn view(&self, around: &Around) -> StewardView {
         let Problem::Labs(problem) = self.campaign().problem;
         let counts = self.counts();
         StewardView {
@@ -115,7 +115,7 @@ impl Observed for Steward {
                 .map(|candidate| best_view(problem.length, candidate)),
             published: published_view(self.campaign().problem),
             totals: self.totals().into(),
-            connection: connection_view(connections),
+            connection: connection_view(&around.connections),
         }
     }
 }

@@ -83,6 +83,13 @@ impl Uplink {
         }
     }
 
+    /// Tells the embedded network's other nodes what the volunteer has confirmed.
+    pub(crate) async fn confirmed(&mut self, actions: Vec<omni_types::Action>) {
+        if let Self::Embedded(embedded) = self {
+            Box::pin(embedded.confirmed(actions)).await;
+        }
+    }
+
     /// Has the embedded network's other nodes pause or resume.
     pub(crate) async fn pause(&mut self, paused: bool) {
         if let Self::Embedded(embedded) = self {

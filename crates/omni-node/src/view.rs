@@ -15,10 +15,14 @@ pub enum Phase {
     Starting,
     /// Doing work or ready for it.
     Running,
-    /// Paused by the volunteer.
+    /// Paused by the volunteer; `pause` says until when.
     Paused,
+    /// Held by one of the volunteer's limits; `hold` says which.
+    Held,
     /// Kill switch thrown.
     Stopped,
+    /// The network's root keys ordered a halt; `halt` says until when.
+    Halted,
     /// Cannot work; `problem` says why.
     Failed,
 }
@@ -43,6 +47,196 @@ pub struct PolicyView {
     pub hash: String,
     /// When the volunteer agreed, milliseconds since 1970 as text.
     pub agreed_at_ms: Option<String>,
+    /// Every action with its tier.
+    pub rules: Vec<RuleView>,
+}
+
+/// One line of the policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RuleView {
+    /// Name of the action, kebab case.
+    pub action: String,
+    /// `low`, `medium` or `high`.
+    pub tier: String,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PauseView {
+    /// When it ends by itself, milliseconds since 1970 as text; without it the volunteer ends it.
+    pub until_ms: Option<String>,
+}
+
+/// Which of the volunteer's limits holds the work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct HoldView {
+    /// `schedule`, `battery`, `metered`, `hot`, `in-use`, `idle-unknown` or `settling`.
+    pub code: String,
+    /// When work may go on if nothing changes, milliseconds since 1970 as text.
+    pub until_ms: Option<String>,
+}
+
+/// A halt of the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct HaltView {
+    /// When it ends by itself, milliseconds since 1970 as text.
+    pub expires_ms: String,
+    /// Why, in English, when it is fit to be shown.
+    pub reason: Option<String>,
+}
+
+/// An action that the volunteer is or was asked about. Which fields are there depends on the name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ActionView {
+    /// Name in the policy: `join-campaign`, `exceed-limits`, `fetch-outside-input`, `read-folder`,
+    /// `send-diagnostics` or `change-payout`.
+    pub name: String,
+    /// For which campaign, hexadecimal.
+    pub campaign: Option<String>,
+    /// Its title by language code, when it is known.
+    #[cfg_attr(test, ts(type = "Record<string, string>"))]
+    pub title: std::collections::BTreeMap<String, String>,
+    /// Who runs it: the steward's id.
+    pub steward: Option<String>,
+    /// From or to which computer.
+    pub host: Option<String>,
+    /// Which folder.
+    pub folder: Option<String>,
+    /// Which payout address.
+    pub address: Option<String>,
+    /// How much memory, mebibytes.
+    pub memory_mib: Option<u32>,
+    /// How much disk space, mebibytes.
+    pub disk_mib: Option<u32>,
+    /// Which share of the processors, per cent.
+    pub cpu_percent: Option<u8>,
+}
+
+/// A question for the volunteer. Silence is "no".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct QuestionView {
+    /// Running number, as text.
+    pub id: String,
+    /// What is asked for.
+    pub action: ActionView,
+    /// When it was asked, milliseconds since 1970 as text.
+    pub asked_at_ms: String,
+    /// When silence becomes "no", milliseconds since 1970 as text.
+    pub expires_at_ms: String,
+    /// For how long a "yes" can hold: some of `once`, `day`, `campaign`.
+    pub scopes: Vec<String>,
+}
+
+/// A "yes" in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GrantView {
+    /// Number of its question, as text.
+    pub id: String,
+    /// What it allows.
+    pub action: ActionView,
+    /// For how long: `once`, `day` or `campaign`.
+    pub scope: String,
+    /// Since when, milliseconds since 1970 as text.
+    pub since_ms: String,
+    /// Until when, milliseconds since 1970 as text; without it until the campaign ends.
+    pub until_ms: Option<String>,
+}
+
+/// The volunteer's limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SettingsView {
+    /// Share of the whole computer's processors, per cent, 10 to 100.
+    pub cpu_percent: u8,
+    /// Pieces of work at once, 1 to 64.
+    pub cores: u8,
+    /// Memory of all pieces of work together, mebibytes.
+    pub memory_mib: u32,
+    /// Disk space, mebibytes.
+    pub disk_mib: u32,
+    /// Only while nobody uses the computer.
+    pub only_when_idle: bool,
+    /// Minutes without keyboard and mouse after which nobody uses it.
+    pub idle_minutes: u32,
+    /// Also on battery.
+    pub on_battery: bool,
+    /// Also on a metered connection.
+    pub on_metered: bool,
+    /// Rest while the computer is hot.
+    pub pause_when_hot: bool,
+    /// Hours to work in: for each day from Monday on a mask with bit `h` for the hour from `h`:00.
+    /// Without it at any time.
+    pub schedule: Option<Vec<u32>>,
+}
+
+/// A wall around the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct WallView {
+    /// Stable code, kebab case.
+    pub code: String,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// A line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DecisionView {
+    /// When, milliseconds since 1970 as text.
+    pub at_ms: String,
+    /// Name of the action.
+    pub action: String,
+    /// `low`, `medium` or `high`; none when no rule names it.
+    pub tier: Option<String>,
+    /// `permitted`, `asked` or `denied`.
+    pub verdict: String,
+    /// What decided it.
+    pub rule: String,
+    /// Unit, campaign or question it belongs to.
+    pub correlation: Option<String>,
+}
+
+/// How often what was decided, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CountersView {
+    /// Permits given.
+    pub permitted: String,
+    /// Actions denied.
+    pub denied: String,
+    /// Questions answered with "yes".
+    pub confirmed: String,
+    /// Questions answered with "no".
+    pub refused: String,
+    /// Questions that nobody answered in time.
+    pub timed_out: String,
+    /// Orders that were not carried out.
+    pub orders_refused: String,
+}
+
+/// What keeps the computer safe, and what was decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SafetyView {
+    /// Walls around the sandbox; empty until they were looked at.
+    pub walls: Vec<WallView>,
+    /// Whether one is missing that this system should have.
+    pub walls_missing: bool,
+    /// What this computer does not tell, so that a limit cannot act: `battery-unknown`,
+    /// `metered-unknown`, `idle-unknown`, `heat-unknown`, `cpu-unknown`.
+    pub untold: Vec<String>,
+    /// How often what was decided.
+    pub counters: CountersView,
+    /// The latest decisions, newest first, at most 50.
+    pub decisions: Vec<DecisionView>,
 }
 
 /// A campaign the node knows.
@@ -203,4 +397,18 @@ pub struct NodeView {
     pub receipts: Vec<ReceiptView>,
     /// Rewards.
     pub rewards: RewardsView,
+    /// The pause in force.
+    pub pause: Option<PauseView>,
+    /// Which limit holds the work.
+    pub hold: Option<HoldView>,
+    /// The halt in force.
+    pub halt: Option<HaltView>,
+    /// Open questions, oldest first.
+    pub questions: Vec<QuestionView>,
+    /// Answers in force, oldest first.
+    pub grants: Vec<GrantView>,
+    /// The volunteer's limits.
+    pub settings: SettingsView,
+    /// Walls, signals, decisions.
+    pub safety: SafetyView,
 }

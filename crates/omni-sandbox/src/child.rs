@@ -1,5 +1,5 @@
-//! The child's side: reads requests, compiles once, runs again and again. Threads only, no event
-//! loop.
+//! The child's side: puts up its walls, then reads requests, compiles once, runs again and again.
+//! Threads only, no event loop.
 
 use std::{
     io,
@@ -8,9 +8,13 @@ use std::{
     thread,
 };
 
+use omni_types::ResourceLimits;
+
 use crate::{
+    WallReport, WallSet,
     frame::{Answer, FrameError, Request, read_request, write_answer},
     guest::Skill,
+    walls,
 };
 
 /// First argument of the program when it is to be a sandbox child.
@@ -29,22 +33,34 @@ const EXIT_ENDED: i32 = 4;
 /// The main thread does nothing but read, so that the child ends as soon as its parent does, even
 /// while a skill loops.
 pub fn child_main() -> ExitCode {
-    rights::lower();
+    let mut stdin = io::stdin().lock();
+    let limits = match read_request(&mut stdin) {
+        Ok(Request::Prepare { limits }) => limits,
+        Ok(_) => return ExitCode::from(EXIT_PROTOCOL),
+        Err(error) => return ended(error),
+    };
     // One request is under way at a time; a parent that sends more breaks the protocol.
     let (requests, inbox) = sync_channel(1);
-    let worker = thread::Builder::new()
-        .name("skill".into())
-        .stack_size(WORKER_STACK_BYTES)
-        .spawn(move || {
+    let (raised, worker) = walls::raise(WallSet::ALL, &limits, || {
+        // What a thread asks of the system while it starts would hit a wall later.
+        let (started, start) = sync_channel(1);
+        let work = move || {
             // Also when the thread panics: a child that cannot answer must not linger.
             let _end = EndOfProcess;
-            serve(&inbox)
-        });
-    if worker.is_err() {
+            if started.send(()).is_ok() {
+                serve(&inbox, limits);
+            }
+        };
+        let thread = thread::Builder::new().name("skill".into());
+        thread.stack_size(WORKER_STACK_BYTES).spawn(work).ok()?;
+        start.recv().ok()
+    });
+    if worker.is_none() {
         return ExitCode::from(EXIT_THREAD);
     }
-    rights::no_more_threads();
-    let mut stdin = io::stdin().lock();
+    if say(&Answer::Ready { raised }).is_err() {
+        return ExitCode::from(EXIT_PROTOCOL);
+    }
     loop {
         match read_request(&mut stdin) {
             Ok(request) => {
@@ -52,10 +68,24 @@ pub fn child_main() -> ExitCode {
                     return ExitCode::from(EXIT_PROTOCOL);
                 }
             }
-            Err(FrameError::Closed) => return ExitCode::SUCCESS,
-            Err(FrameError::Protocol) => return ExitCode::from(EXIT_PROTOCOL),
+            Err(error) => return ended(error),
         }
     }
+}
+
+fn ended(error: FrameError) -> ExitCode {
+    match error {
+        FrameError::Closed => ExitCode::SUCCESS,
+        FrameError::Protocol => ExitCode::from(EXIT_PROTOCOL),
+    }
+}
+
+/// Puts up the `chosen` walls around this process, as a child does that is to run under `limits`.
+/// For tests that attack a wall from inside. `None` when the report makes no sense.
+#[doc(hidden)]
+pub fn raise_walls(chosen: WallSet, limits: &ResourceLimits) -> Option<WallReport> {
+    let (raised, ()) = walls::raise(chosen, limits, || ());
+    WallReport::read(raised)
 }
 
 struct EndOfProcess;
@@ -67,11 +97,10 @@ impl Drop for EndOfProcess {
 }
 
 /// Answers requests until one of them ends the child: a failure, or a request out of order.
-fn serve(inbox: &Receiver<Request>) {
-    let Ok(Request::Load { module, limits }) = inbox.recv() else {
+fn serve(inbox: &Receiver<Request>, limits: ResourceLimits) {
+    let Ok(Request::Load { module }) = inbox.recv() else {
         return;
     };
-    rights::limit_data(&limits);
     let skill = Skill::compile(&module, limits);
     drop(module);
     let loaded = match skill {
@@ -97,60 +126,4 @@ fn serve(inbox: &Receiver<Request>) {
 
 fn say(answer: &Answer) -> Result<(), FrameError> {
     write_answer(&mut io::stdout().lock(), answer)
-}
-
-/// What the process gives up. Each is a second wall, so a system that refuses one still runs skills.
-#[cfg(unix)]
-mod rights {
-    use omni_types::ResourceLimits;
-    use rustix::process::{Resource, Rlimit, nice, setrlimit};
-
-    /// Room for the compiler beside the skill's own memory, bytes.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    const COMPILER_BYTES: u64 = 768 << 20;
-    /// Open files: the three pipes and what the runtime library opens for a moment.
-    const OPEN_FILES: u64 = 16;
-    const LOWEST_PRIORITY: i32 = 19;
-
-    fn limit(resource: Resource, most: u64) {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        let _ = setrlimit(resource, limit);
-    }
-
-    pub(super) fn lower() {
-        let _ = nice(LOWEST_PRIORITY);
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ =
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-        limit(Resource::Core, 0);
-        limit(Resource::Fsize, 0);
-        limit(Resource::Nofile, OPEN_FILES);
-    }
-
-    pub(super) fn no_more_threads() {
-        limit(Resource::Nproc, 0);
-    }
-
-    pub(super) fn limit_data(limits: &ResourceLimits) {
-        // Elsewhere the limit counts reserved address space too, which the engine needs a lot of.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        limit(
-            Resource::Data,
-            limits.memory_bytes.saturating_add(COMPILER_BYTES),
-        );
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = limits;
-    }
-}
-
-#[cfg(not(unix))]
-mod rights {
-    use omni_types::ResourceLimits;
-
-    pub(super) fn lower() {}
-    pub(super) fn no_more_threads() {}
-    pub(super) fn limit_data(_limits: &ResourceLimits) {}
 }

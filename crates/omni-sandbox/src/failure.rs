@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Wall;
+
 /// Why a module is not admitted. Its text (`Display`) is a sentence a volunteer understands.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -159,6 +161,13 @@ pub enum Failure {
     /// The child process said something that it must not say.
     #[error("The process of the skill sent something damaged and was stopped.")]
     ChildProtocol,
+    /// The child process asked the system for something that is not computing, and was ended by
+    /// the system.
+    #[error("The skill tried to leave its sandbox and was stopped.")]
+    WallHit,
+    /// A wall that this system is supposed to have could not be put up, so nothing was run.
+    #[error("A protection is missing on this computer, so no work is done ({}).", .0.code())]
+    WallMissing(Wall),
     /// The operating system did not start the child process.
     #[error("The process of the skill could not be started.")]
     CannotStart,
@@ -178,6 +187,8 @@ impl Failure {
             Self::Killed => "killed",
             Self::ChildDied => "child-died",
             Self::ChildProtocol => "child-protocol",
+            Self::WallHit => "wall-hit",
+            Self::WallMissing(_) => "wall-missing",
             Self::CannotStart => "cannot-start",
         }
     }

@@ -8,9 +8,12 @@ use omni_types::{
     work::{MAX_INPUT_BYTES, MAX_OUTPUT_BYTES},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+#[cfg(any(feature = "engine", feature = "fuzzing"))]
+use tokio::io::{AsyncRead, AsyncReadExt};
+#[cfg(feature = "engine")]
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::{Failure, TrapKind, admission::MAX_MODULE_BYTES};
+use crate::{Failure, TrapKind, admission::MAX_MODULE_BYTES, report::Raised};
 
 /// Room for the names and numbers around the byte string in a frame, bytes.
 const SLACK_BYTES: usize = 1 << 10;
@@ -21,15 +24,16 @@ pub(crate) const MAX_ANSWER_BYTES: usize = MAX_OUTPUT_BYTES + SLACK_BYTES;
 
 const _: () = assert!(MAX_INPUT_BYTES <= MAX_MODULE_BYTES);
 
-/// From parent to child.
+/// From parent to child, in this order.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
-    /// Compile this module; first and once.
+    /// Put up every wall, for runs under these limits; first and once.
+    Prepare { limits: ResourceLimits },
+    /// Compile this module; once.
     Load {
         #[serde(with = "serde_bytes")]
         module: Vec<u8>,
-        limits: ResourceLimits,
     },
     /// Run it once on this input.
     Run {
@@ -43,6 +47,8 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {
+    /// These walls stand.
+    Ready { raised: Raised },
     /// The module is compiled.
     Loaded,
     /// The module cannot be compiled.
@@ -140,6 +146,7 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: &Answer) -> Result<(), F
 }
 
 /// Writes one request. Parent side.
+#[cfg(feature = "engine")]
 pub(crate) async fn send(
     to: &mut (impl AsyncWrite + Unpin),
     request: &Request,
@@ -149,6 +156,7 @@ pub(crate) async fn send(
 }
 
 /// Reads one answer. Parent side.
+#[cfg(any(feature = "engine", feature = "fuzzing"))]
 pub(crate) async fn receive(from: &mut (impl AsyncRead + Unpin)) -> Result<Answer, FrameError> {
     let mut header = [0; 4];
     from.read_exact(&mut header).await?;
@@ -164,14 +172,8 @@ mod tests {
 
     #[test]
     fn the_largest_messages_fit_into_a_frame() {
-        let limits = ResourceLimits {
-            memory_bytes: u64::MAX,
-            output_bytes: u32::MAX,
-            segment_wall_ms: u32::MAX,
-        };
         let load = Request::Load {
             module: vec![1; MAX_MODULE_BYTES],
-            limits,
         };
         encode(&load, MAX_REQUEST_BYTES).unwrap();
         let output = Answer::Output {

@@ -1,9 +1,10 @@
 //! The parent's side: starts, feeds, pauses and kills one child.
 //!
 //! ```text
-//!   spawn ─▶ ready ─ run ─▶ ready
-//!              │      └─ any failure ─▶ dead (killed and reaped)
-//!              └─ drop ─▶ dead
+//!   spawn ─▶ walls up ─▶ ready ─ run ─▶ ready
+//!               │          │      └─ any failure ─▶ dead (killed and reaped)
+//!               │          └─ drop ─▶ dead
+//!               └─ a wall is missing ─▶ dead
 //! ```
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     pin::pin,
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -31,15 +32,17 @@ use tokio::{
 };
 
 use crate::{
-    CHILD_ARG, Failure, Refusal, SpawnError, admit,
+    CHILD_ARG, Failure, Refusal, SpawnError, WallReport, admit,
     frame::{Answer, FrameError, Request, receive, send},
     spawner,
 };
 
-/// Wall-clock time a child has for starting and compiling, milliseconds.
+/// Wall-clock time a child has for starting and putting up its walls, and again for compiling,
+/// milliseconds.
 pub const COMPILE_WALL_MS: u32 = 30_000;
 
-/// Step of the watchdog. A pause or resume is noticed to within one step.
+const COMPILE_WALL: Duration = Duration::from_millis(COMPILE_WALL_MS as u64);
+/// Step of the watchdog. A stop is noticed to within one step.
 const TICK: Duration = Duration::from_millis(100);
 /// Most time that one step counts: a computer that slept meanwhile has not worked.
 const MAX_COUNTED: Duration = Duration::from_secs(1);
@@ -106,7 +109,18 @@ pub struct Child {
     stdin: ChildStdin,
     stdout: ChildStdout,
     limits: ResourceLimits,
+    walls: WallReport,
     state: State,
+}
+
+/// Which walls must stand before a child gets a skill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Requirement {
+    /// Every wall that this system is supposed to have.
+    #[default]
+    All,
+    /// Whichever can be put up.
+    WhatThereIs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,39 +144,91 @@ struct Process {
     /// Signals are sent and the child is reaped under this lock.
     child: Mutex<Option<tokio::process::Child>>,
     killed: AtomicBool,
-    paused: watch::Sender<bool>,
+    /// Who wants it stopped. Changed under the lock of `child`.
+    holds: watch::Sender<Holds>,
 }
 
-/// Admits `module`, starts a child with an empty environment and has it compile the module.
-/// `limits` hold for every run; outputs are further limited to
+/// Reasons for a child to stand still; any of them is enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Holds {
+    paused: bool,
+    throttled: bool,
+}
+
+impl Holds {
+    fn any(self) -> bool {
+        self.paused || self.throttled
+    }
+}
+
+/// Limits under which a child shows its walls.
+const PROBE_LIMITS: ResourceLimits = ResourceLimits {
+    memory_bytes: 64 << 20,
+    output_bytes: 1 << 10,
+    segment_wall_ms: 1000,
+};
+
+/// Admits `module`, starts a child with an empty environment, has it put up its walls, and then
+/// gives it the module to compile. `limits` hold for every run; outputs are further limited to
 /// [`omni_types::work::MAX_OUTPUT_BYTES`]. Needs a tokio runtime with I/O and time. Dropping the
 /// future kills the child.
 ///
 /// # Errors
 /// [`SpawnError::Refused`] when the module is not admitted; [`SpawnError::Failed`] when the child
-/// does not start, dies, breaks the protocol or takes longer than [`COMPILE_WALL_MS`].
+/// does not start, misses a wall of the `requirement`, dies, breaks the protocol or takes longer
+/// than [`COMPILE_WALL_MS`].
 pub async fn spawn(
     command: &Command,
     module: &[u8],
     limits: &ResourceLimits,
+    requirement: Requirement,
 ) -> Result<Child, SpawnError> {
     admit(module)?.fits(limits)?;
-    let mut child = start(command, limits).await?;
+    let mut child = prepare(command, limits).await?;
+    let missing = child.walls.missing();
+    if let (Requirement::All, Some(wall)) = (requirement, missing.first()) {
+        return Err(child.end(Failure::WallMissing(*wall)).await.into());
+    }
     let load = Request::Load {
         module: module.to_vec(),
-        limits: *limits,
     };
-    let wall = Duration::from_millis(COMPILE_WALL_MS.into());
-    match child.exchange(&load, wall).await? {
+    match child.exchange(&load, COMPILE_WALL).await? {
         Answer::Loaded => Ok(child),
         Answer::Refused => {
             child.end(Failure::ChildDied).await;
             Err(Refusal::CannotCompile.into())
         }
-        Answer::Output { .. } | Answer::Failed { .. } => {
+        Answer::Ready { .. } | Answer::Output { .. } | Answer::Failed { .. } => {
             Err(child.end(Failure::ChildProtocol).await.into())
         }
     }
+}
+
+/// Starts a child, takes its report of its walls, and ends it. Needs a tokio runtime with I/O and
+/// time.
+///
+/// # Errors
+/// When the child does not start, dies, breaks the protocol or takes longer than
+/// [`COMPILE_WALL_MS`].
+pub async fn probe(command: &Command) -> Result<WallReport, Failure> {
+    let mut child = prepare(command, &PROBE_LIMITS).await?;
+    child.end(Failure::Killed).await;
+    Ok(child.walls.clone())
+}
+
+/// Starts a child that has put up its walls and knows of no skill.
+async fn prepare(command: &Command, limits: &ResourceLimits) -> Result<Child, Failure> {
+    let mut child = start(command, limits).await?;
+    let prepare = Request::Prepare { limits: *limits };
+    let walls = match child.exchange(&prepare, COMPILE_WALL).await? {
+        Answer::Ready { raised } => WallReport::read(raised),
+        _ => None,
+    };
+    match walls {
+        Some(walls) => child.walls = walls,
+        None => return Err(child.end(Failure::ChildProtocol).await),
+    }
+    Ok(child)
 }
 
 async fn start(command: &Command, limits: &ResourceLimits) -> Result<Child, Failure> {
@@ -180,7 +246,7 @@ async fn start(command: &Command, limits: &ResourceLimits) -> Result<Child, Fail
         pid,
         child: Mutex::new(Some(child)),
         killed: AtomicBool::new(false),
-        paused: watch::Sender::new(false),
+        holds: watch::Sender::new(Holds::default()),
     };
     Ok(Child {
         control: Control {
@@ -189,6 +255,7 @@ async fn start(command: &Command, limits: &ResourceLimits) -> Result<Child, Fail
         stdin,
         stdout,
         limits: *limits,
+        walls: WallReport::nothing(),
         state: State::Ready,
     })
 }
@@ -220,10 +287,15 @@ impl Child {
         match self.exchange(&run, wall).await? {
             Answer::Output { bytes } if bytes.len() <= most => Ok(bytes),
             Answer::Failed { fault } => Err(self.end(fault.into()).await),
-            Answer::Output { .. } | Answer::Loaded | Answer::Refused => {
+            Answer::Ready { .. } | Answer::Loaded | Answer::Refused | Answer::Output { .. } => {
                 Err(self.end(Failure::ChildProtocol).await)
             }
         }
+    }
+
+    /// The walls that the child reported before it got the skill.
+    pub fn walls(&self) -> &WallReport {
+        &self.walls
     }
 
     /// A handle that stops this child from elsewhere.
@@ -271,14 +343,29 @@ impl Child {
         } else {
             failure
         };
+        let failure = match (failure, process.stop().await) {
+            (Failure::ChildDied, Some(status)) if broke_a_wall(status) => Failure::WallHit,
+            (failure, _) => failure,
+        };
         tracing::debug!(
             pid = process.pid,
             code = failure.code(),
-            "sandbox child ends"
+            "sandbox child ended"
         );
-        process.stop().await;
         failure
     }
+}
+
+/// Whether the system ended the process for a forbidden system call.
+#[cfg(unix)]
+fn broke_a_wall(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(rustix::process::Signal::SYS.as_raw())
+}
+
+#[cfg(not(unix))]
+fn broke_a_wall(_: ExitStatus) -> bool {
+    false
 }
 
 impl Drop for Child {
@@ -297,12 +384,25 @@ impl Control {
     /// Stops the child where it is (SIGSTOP); no work is lost and its time limit stands still.
     /// `false` when the child is gone, and always on systems other than Unix, where nothing happens.
     pub fn pause(&self) -> bool {
-        self.process.set_paused(true)
+        self.process.hold(|holds| holds.paused = true)
     }
 
-    /// Lets a paused child go on (SIGCONT). `false` as for [`Control::pause`].
+    /// Lets a paused child go on (SIGCONT), unless it is throttled. `false` as for
+    /// [`Control::pause`].
     pub fn resume(&self) -> bool {
-        self.process.set_paused(false)
+        self.process.hold(|holds| holds.paused = false)
+    }
+
+    /// Stops the child, or lets it go on, independently of [`Control::pause`]: it runs only when it
+    /// is neither paused nor throttled. `false` as for [`Control::pause`].
+    pub fn throttle(&self, stopped: bool) -> bool {
+        self.process.hold(|holds| holds.throttled = stopped)
+    }
+
+    /// Processor time that the child has used so far, milliseconds, in steps of the system's clock
+    /// tick (10). `None` when it is gone, and on systems other than Linux.
+    pub fn cpu_ms(&self) -> Option<u64> {
+        self.process.cpu_ms()
     }
 
     /// Process id of the child; stays the same after it is gone.
@@ -323,64 +423,95 @@ impl Process {
         }
     }
 
-    /// Kills, waits for the end, and lets go of the process id.
-    async fn stop(&self) {
+    /// Kills, waits for the end, and lets go of the process id. How the process ended, when that is
+    /// known.
+    async fn stop(&self) -> Option<ExitStatus> {
         self.kill();
         let reaped = poll_fn(|cx| match self.child().as_mut() {
-            Some(child) => pin!(child.wait()).poll(cx).map(drop),
-            None => std::task::Poll::Ready(()),
+            Some(child) => pin!(child.wait()).poll(cx).map(Result::ok),
+            None => std::task::Poll::Ready(None),
         });
-        if timeout(REAP_WALL, reaped).await.is_err() {
+        let ended = timeout(REAP_WALL, reaped).await;
+        if ended.is_err() {
             tracing::warn!(pid = self.pid, "killed sandbox child is slow to go");
         }
         self.release();
+        ended.ok().flatten()
     }
 
     /// Gives the child back to the runtime, which kills and reaps it if that has not happened.
     fn release(&self) {
         drop(self.child().take());
         // Nobody waits for a resume that cannot come.
-        self.paused.send_replace(false);
+        self.holds.send_replace(Holds::default());
     }
 
     #[cfg(unix)]
-    fn set_paused(&self, paused: bool) -> bool {
+    fn hold(&self, change: impl FnOnce(&mut Holds)) -> bool {
         use rustix::process::{Pid, Signal, kill_process};
         let child = self.child();
-        let pid = child
-            .as_ref()
-            // None once the child has been reaped.
-            .and_then(tokio::process::Child::id)
+        let pid = running(&child)
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
         let Some(pid) = pid else {
             return false;
         };
-        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        let mut holds = *self.holds.borrow();
+        change(&mut holds);
+        let signal = if holds.any() {
+            Signal::STOP
+        } else {
+            Signal::CONT
+        };
         let sent = kill_process(pid, signal).is_ok();
         if sent {
-            self.paused.send_replace(paused);
+            self.holds.send_replace(holds);
         }
         sent
     }
 
     #[cfg(not(unix))]
-    fn set_paused(&self, _paused: bool) -> bool {
+    fn hold(&self, _change: impl FnOnce(&mut Holds)) -> bool {
         false
     }
 
-    /// Ends after `wall` of time in which the child was not paused.
+    #[cfg(target_os = "linux")]
+    fn cpu_ms(&self) -> Option<u64> {
+        let child = self.child();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", running(&child)?)).ok()?;
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let mut times = after_name.split_whitespace().skip(11);
+        let user: u64 = times.next()?.parse().ok()?;
+        let system: u64 = times.next()?.parse().ok()?;
+        let ticks_per_second = rustix::param::clock_ticks_per_second();
+        user.checked_add(system)?
+            .checked_mul(1000)?
+            .checked_div(ticks_per_second)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn cpu_ms(&self) -> Option<u64> {
+        None
+    }
+
+    /// Ends after `wall` of time in which the child was not stopped.
     async fn watch(&self, wall: Duration) {
         let mut left = wall;
-        let mut pauses = self.paused.subscribe();
+        let mut holds = self.holds.subscribe();
         while !left.is_zero() {
             // The sender is in `self`, so this waits for a resume and for nothing else.
-            let _ = pauses.wait_for(|paused| !paused).await;
+            let _ = holds.wait_for(|holds| !holds.any()).await;
             let begin = Instant::now();
             sleep(TICK.min(left)).await;
-            if !*self.paused.borrow() {
+            if !self.holds.borrow().any() {
                 left = left.saturating_sub(begin.elapsed().min(MAX_COUNTED));
             }
         }
     }
+}
+
+/// Process id, as long as the system holds it for this child: `None` once it has been reaped.
+#[cfg(unix)]
+fn running(child: &Option<tokio::process::Child>) -> Option<u32> {
+    child.as_ref().and_then(tokio::process::Child::id)
 }

@@ -9,6 +9,9 @@
     clippy::panic
 )]
 
+#[cfg(target_os = "linux")]
+mod native;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -18,8 +21,8 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use omni_sandbox::{
-    CHILD_ARG, Child, Command, Failure, MAX_FUNCTIONS, MAX_MODULE_BYTES, Refusal, SpawnError,
-    TrapKind, admit, child_main, spawn,
+    CHILD_ARG, Child, Command, Failure, MAX_FUNCTIONS, MAX_MODULE_BYTES, Refusal, Requirement,
+    SpawnError, TrapKind, Wall, admit, child_main, probe, spawn,
 };
 use omni_types::{ResourceLimits, seed::splitmix64, work::MAX_INPUT_BYTES};
 
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
         Some(CHILD_ARG) => return child_main(),
         Some(FAKE_ARG) => return fake_child(&args[2..]),
         Some(PARENT_ARG) => return dying_parent(args[2] == "paused"),
+        #[cfg(target_os = "linux")]
+        Some(native::PROBE_ARG) => return native::probe_main(&args[2..]),
+        #[cfg(target_os = "linux")]
+        Some(native::PROBE_PARENT_ARG) => return native::probe_parent_main(&args[2..]),
         _ => {}
     }
     let arguments = Arguments::from_args();
@@ -54,6 +61,8 @@ fn main() -> ExitCode {
     if cfg!(target_os = "linux") {
         trials.extend(lives());
     }
+    #[cfg(target_os = "linux")]
+    trials.extend(native::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -125,7 +134,9 @@ const ECHO: &str = "
 
 async fn ready(module: &[u8], limits: &ResourceLimits) -> Child {
     let command = Command::current_exe().unwrap();
-    spawn(&command, module, limits).await.unwrap()
+    spawn(&command, module, limits, Requirement::All)
+        .await
+        .unwrap()
 }
 
 fn run_once(module: &[u8], input: &[u8], seed: u64) -> Result<Vec<u8>, Failure> {
@@ -331,7 +342,8 @@ fn refusals() -> Vec<Trial> {
                     program: "/nonexistent".into(),
                     args: Vec::new(),
                 };
-                let refused = wait(spawn(&command, &module, &LIMITS)).unwrap_err();
+                let refused =
+                    wait(spawn(&command, &module, &LIMITS, Requirement::All)).unwrap_err();
                 assert_eq!(refused, SpawnError::Refused(expected));
                 assert!(!refused.to_string().is_empty());
             })
@@ -355,7 +367,7 @@ fn refusals() -> Vec<Trial> {
             program: "/nonexistent".into(),
             args: Vec::new(),
         };
-        let failed = wait(spawn(&command, &skill(ECHO), &LIMITS)).unwrap_err();
+        let failed = wait(spawn(&command, &skill(ECHO), &LIMITS, Requirement::All)).unwrap_err();
         assert_eq!(failed, SpawnError::Failed(Failure::CannotStart));
     }));
     trials
@@ -508,8 +520,17 @@ fn hostile_pointers() -> String {
 /// Plays a child that misbehaves: `mode`, and a file to leave the process id in.
 fn fake_child(args: &[String]) -> ExitCode {
     let frame = |body: &[u8]| [&(body.len() as u32).to_be_bytes(), body].concat();
-    let loaded = frame(b"\x66loaded");
-    let bytes: Vec<u8> = match args[0].as_str() {
+    // Claims the walls of these bits and Landlock's seventh version.
+    let walls = |bits: u8| {
+        let body = b"\xa1\x65ready\xa1\x66raised\xa2\x62up\x19\x03\xff\x68landlock\x07";
+        let mut ready = frame(body);
+        *ready.iter_mut().rfind(|byte| **byte == 0xff).unwrap() = bits;
+        ready
+    };
+    let ready = walls(0xff);
+    let loaded = [ready.clone(), frame(b"\x66loaded")].concat();
+    let missing_one = walls(0xfe);
+    let bytes: Vec<u8> = match args[0].trim_start_matches("ready-") {
         "text" => b"Hello! I am not the program you are looking for.\n".to_vec(),
         "huge" => vec![0xff; 64],
         "empty" => vec![0; 4],
@@ -519,7 +540,16 @@ fn fake_child(args: &[String]) -> ExitCode {
             frame(b"\xa1\x66failed\xa1\x65fault\xa1\x69exit-code\xa1\x64code\x18\x03")
         }
         "eager" => frame(b"\xa1\x66output\xa1\x65bytes\x41\x00"),
-        "loaded-twice" => [loaded.clone(), loaded].concat(),
+        "loaded" => frame(b"\x66loaded"),
+        "twice" => ready.clone(),
+        "unknown-walls" => {
+            let body = b"\xa1\x65ready\xa1\x66raised\xa2\x62up\x1a\x80\0\x03\xff\x68landlock\x07";
+            frame(body)
+        }
+        "wall-missing" => missing_one,
+        "wall-missing-loaded" => [missing_one, frame(b"\x66loaded")].concat(),
+        "loaded-twice" => [loaded, frame(b"\x66loaded")].concat(),
+        "loaded-ready" => [loaded, ready.clone()].concat(),
         "flood" => {
             let body = [&b"\xa1\x66output\xa1\x65bytes\x59\x20\x00"[..], &[7; 8192]].concat();
             [loaded, frame(&body)].concat()
@@ -529,13 +559,18 @@ fn fake_child(args: &[String]) -> ExitCode {
         "end" | "silent" => Vec::new(),
         other => panic!("no such mode: {other}"),
     };
+    let bytes = if args[0].starts_with("ready-") {
+        [ready, bytes].concat()
+    } else {
+        bytes
+    };
     if let Some(file) = args.get(1) {
         std::fs::write(file, std::process::id().to_string()).unwrap();
     }
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&bytes).unwrap();
     stdout.flush().unwrap();
-    if !matches!(args[0].as_str(), "end" | "half") {
+    if !args[0].ends_with("end") && !args[0].ends_with("half") {
         // Alive and deaf, whatever the parent sends or closes.
         loop {
             std::thread::park();
@@ -555,7 +590,7 @@ fn fake(mode: &str) -> Command {
 }
 
 fn fakes() -> Vec<Trial> {
-    let at_load = [
+    let damaged = [
         ("text", Failure::ChildProtocol),
         ("huge", Failure::ChildProtocol),
         ("empty", Failure::ChildProtocol),
@@ -565,15 +600,29 @@ fn fakes() -> Vec<Trial> {
         ("eager", Failure::ChildProtocol),
         ("half", Failure::ChildDied),
         ("end", Failure::ChildDied),
-    ]
-    .map(|(mode, expected)| {
+    ];
+    let at_start = [
+        ("loaded", Failure::ChildProtocol),
+        ("unknown-walls", Failure::ChildProtocol),
+        ("wall-missing", Failure::WallMissing(Wall::ClosedFiles)),
+    ];
+    let at_load = damaged
+        .map(|(mode, expected)| (format!("ready-{mode}"), expected))
+        .into_iter()
+        .chain([("ready-twice".into(), Failure::ChildProtocol)]);
+    let at_start = damaged
+        .into_iter()
+        .chain(at_start)
+        .map(|(mode, expected)| (mode.to_owned(), expected));
+    let at_load = at_start.chain(at_load).map(|(mode, expected)| {
         trial(format!("fake child at load: {mode}"), move || {
-            let failed = wait(spawn(&fake(mode), &skill(ECHO), &LIMITS)).unwrap_err();
-            assert_eq!(failed, SpawnError::Failed(expected));
+            let failed = wait(spawn(&fake(&mode), &skill(ECHO), &LIMITS, Requirement::All));
+            assert_eq!(failed.unwrap_err(), SpawnError::Failed(expected));
         })
     });
     let at_run = [
         ("loaded-twice", Failure::ChildProtocol),
+        ("loaded-ready", Failure::ChildProtocol),
         ("flood", Failure::ChildProtocol),
         ("silent-run", Failure::TimedOut),
     ]
@@ -584,7 +633,9 @@ fn fakes() -> Vec<Trial> {
                     segment_wall_ms: if mode == "silent-run" { 300 } else { 20_000 },
                     ..LIMITS
                 };
-                let mut child = spawn(&fake(mode), &skill(ECHO), &limits).await.unwrap();
+                let mut child = spawn(&fake(mode), &skill(ECHO), &limits, Requirement::All)
+                    .await
+                    .unwrap();
                 // The silent one gets more than a pipe holds and never reads, so writing blocks too.
                 let length = if mode == "silent-run" {
                     MAX_INPUT_BYTES
@@ -598,7 +649,27 @@ fn fakes() -> Vec<Trial> {
             });
         })
     });
-    let mut trials: Vec<Trial> = at_load.into_iter().chain(at_run).collect();
+    let mut trials: Vec<Trial> = at_load.chain(at_run).collect();
+    trials.push(trial("a fake child's missing wall can be accepted", || {
+        wait(async {
+            let command = fake("wall-missing-loaded");
+            let limits = ResourceLimits {
+                segment_wall_ms: 200,
+                ..LIMITS
+            };
+            let module = skill(ECHO);
+            let accepted = spawn(&command, &module, &limits, Requirement::WhatThereIs);
+            let child = accepted.await.unwrap();
+            assert_eq!(child.walls().missing(), [Wall::ClosedFiles]);
+            assert!(!child.walls().all_up());
+            let report = probe(&command).await.unwrap();
+            assert_eq!(&report, child.walls());
+        });
+    }));
+    trials.push(trial("a probe of a fake child fails by name", || {
+        assert_eq!(wait(probe(&fake("end"))), Err(Failure::ChildDied));
+        assert_eq!(wait(probe(&fake("noise"))), Err(Failure::ChildProtocol));
+    }));
     trials.push(trial(
         "a dropped spawn kills a child that never loads",
         || {
@@ -608,7 +679,7 @@ fn fakes() -> Vec<Trial> {
             let read_pid = || std::fs::read_to_string(&file).ok()?.parse::<u32>().ok();
             wait(async {
                 let module = skill(ECHO);
-                let mut spawning = Box::pin(spawn(&command, &module, &LIMITS));
+                let mut spawning = Box::pin(spawn(&command, &module, &LIMITS, Requirement::All));
                 let begin = Instant::now();
                 while read_pid().is_none() {
                     assert!(begin.elapsed() < DEADLINE);
@@ -800,7 +871,12 @@ fn lives() -> Vec<Trial> {
                 (i32.store (i32.const 64) (local.get $sum))
                 (call $print (i32.const 64) (i32.const 4))";
             wait(async {
-                let mut child = ready(&skill(body), &LIMITS).await;
+                // The lowest priority on a busy machine.
+                let limits = ResourceLimits {
+                    segment_wall_ms: 600_000,
+                    ..LIMITS
+                };
+                let mut child = ready(&skill(body), &limits).await;
                 let undisturbed = child.run(b"", 1).await.unwrap();
                 let control = child.control();
                 let pauses = std::thread::spawn(move || {
@@ -819,6 +895,155 @@ fn lives() -> Vec<Trial> {
                 pauses.join().unwrap();
             });
         }),
+        trial(
+            "pause and throttle hold independently of each other",
+            || {
+                let stopped = |pid| process_state(pid) == Some('T');
+                wait(async {
+                    let mut child = ready(&skill(LOOP), &LIMITS).await;
+                    let control = child.control();
+                    let pid = control.pid();
+                    let holds = std::thread::spawn(move || {
+                        let runs = || process_state(pid) == Some('R');
+                        wait_until("it runs", runs);
+                        assert!(control.throttle(true));
+                        wait_until("it is stopped", || stopped(pid));
+                        assert!(control.pause());
+                        assert!(control.throttle(false));
+                        assert!(stopped(pid));
+                        assert!(control.throttle(true));
+                        assert!(control.resume());
+                        assert!(stopped(pid));
+                        assert!(control.throttle(false));
+                        wait_until("it runs again", runs);
+                        control.kill();
+                    });
+                    assert_eq!(child.run(b"", 1).await, Err(Failure::Killed));
+                    holds.join().unwrap();
+                    assert!(!child.control().throttle(true));
+                    assert!(!child.control().throttle(false));
+                });
+            },
+        ),
+        trial(
+            "stopping from many threads at once ends as asked last",
+            || {
+                wait(async {
+                    let child = ready(&skill(ECHO), &LIMITS).await;
+                    let pid = child.control().pid();
+                    for _ in 0..20 {
+                        let pauser = child.control();
+                        let throttler = child.control();
+                        let pausing = std::thread::spawn(move || {
+                            for turn in 0..50 {
+                                assert!(if turn % 2 == 0 {
+                                    pauser.pause()
+                                } else {
+                                    pauser.resume()
+                                });
+                            }
+                        });
+                        for turn in 0..51 {
+                            assert!(throttler.throttle(turn % 2 == 0));
+                        }
+                        pausing.join().unwrap();
+                        wait_until("it is stopped", || process_state(pid) == Some('T'));
+                        assert!(throttler.throttle(false));
+                        wait_until("it goes on", || process_state(pid) == Some('S'));
+                    }
+                });
+            },
+        ),
+        trial("time throttled costs no time limit", || {
+            wait(async {
+                let limits = ResourceLimits {
+                    segment_wall_ms: 1500,
+                    ..LIMITS
+                };
+                let mut child = ready(&skill(ECHO), &limits).await;
+                let control = child.control();
+                assert!(control.throttle(true));
+                let mut run = Box::pin(child.run(b"still here", 0));
+                let longer = Duration::from_millis(2000);
+                assert!(tokio::time::timeout(longer, &mut run).await.is_err());
+                assert!(control.throttle(false));
+                assert_eq!(run.await.unwrap()[8..], *b"still here");
+            });
+        }),
+        trial(
+            "processor time is counted, and stands still with the child",
+            || {
+                wait(async {
+                    let mut child = ready(&skill(LOOP), &LIMITS).await;
+                    let control = child.control();
+                    let begin = control.cpu_ms().unwrap();
+                    let looker = std::thread::spawn(move || {
+                        let used = || control.cpu_ms().unwrap() - begin;
+                        wait_until("it has computed for a while", || used() >= 100);
+                        assert!(control.throttle(true));
+                        wait_until("it is stopped", || {
+                            process_state(control.pid()) == Some('T')
+                        });
+                        let stopped = used();
+                        std::thread::park_timeout(Duration::from_millis(100));
+                        assert_eq!(used(), stopped);
+                        control.kill();
+                    });
+                    assert_eq!(child.run(b"", 1).await, Err(Failure::Killed));
+                    looker.join().unwrap();
+                    assert_eq!(child.control().cpu_ms(), None);
+                });
+            },
+        ),
+        trial(
+            "a child ended for a forbidden system call has hit a wall",
+            || {
+                wait(async {
+                    let mut child = ready(&skill(LOOP), &LIMITS).await;
+                    let pid = child.control().pid();
+                    let signal = std::thread::spawn(move || {
+                        wait_until("it runs", || process_state(pid) == Some('R'));
+                        send_signal(pid, "SYS");
+                    });
+                    assert_eq!(child.run(b"", 1).await, Err(Failure::WallHit));
+                    signal.join().unwrap();
+                });
+            },
+        ),
+        trial(
+            "every wall stands around a child before it has a skill",
+            || {
+                wait(async {
+                    let report = probe(&Command::current_exe().unwrap()).await.unwrap();
+                    assert_eq!(report.missing(), []);
+                    assert!(report.walls().iter().all(|found| found.is_up()));
+                    assert!(report.landlock().files());
+                    let child = ready(&skill(ECHO), &LIMITS).await;
+                    assert_eq!(child.walls(), &report);
+                    // Seen from outside.
+                    let pid = child.control().pid();
+                    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+                    let mut threads = 0;
+                    for task in tasks {
+                        threads += 1;
+                        let status = task.unwrap().path().join("status");
+                        let status = std::fs::read_to_string(status).unwrap();
+                        for line in [
+                            "NoNewPrivs:\t1",
+                            "Seccomp:\t2",
+                            "CapPrm:\t0000000000000000",
+                            "CapEff:\t0000000000000000",
+                        ] {
+                            assert!(status.lines().any(|found| found == line), "{line} {status}");
+                        }
+                    }
+                    assert_eq!(threads, 2);
+                    if let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) {
+                        assert_eq!(files.count(), 3);
+                    }
+                });
+            },
+        ),
         trial(
             "a child has low priority, hard limits and no environment",
             || {
@@ -890,9 +1115,13 @@ fn killed_while(paused: bool) {
 }
 
 fn signal_kill(pid: u32) {
+    send_signal(pid, "KILL");
+}
+
+fn send_signal(pid: u32, name: &str) {
     let mut kill = std::process::Command::new("kill");
     assert!(
-        kill.args(["-9", &pid.to_string()])
+        kill.args(["-s", name, &pid.to_string()])
             .status()
             .unwrap()
             .success()

@@ -9,6 +9,7 @@ use crate::{
     cid::Cid,
     id::CampaignId,
     signed::Domain,
+    text::{TextLimit, screen},
     unit::Micro,
     wire::MAX_RESPONSE_BYTES,
     work::{MAX_INPUT_BYTES, MAX_OUTPUT_BYTES, MAX_SEGMENTS, MAX_VOTES},
@@ -179,7 +180,8 @@ impl Campaign {
     /// small enough to be sent.
     ///
     /// # Errors
-    /// [`Rejection::Malformed`], or [`Rejection::TooLarge`] for evidence that would not fit.
+    /// [`Rejection::Malformed`], [`Rejection::UnfitText`] for a title or purpose that does not pass
+    /// [`screen`], or [`Rejection::TooLarge`] for evidence that would not fit.
     pub fn check(&self) -> Result<(), Rejection> {
         let Self {
             evolution,
@@ -226,6 +228,14 @@ impl Campaign {
             && limits.segment_wall_ms > 0;
         if !in_range {
             return Err(Rejection::Malformed);
+        }
+        let fit = |texts: &BTreeMap<String, String>, limit| {
+            texts.iter().all(|(language, text)| {
+                language.bytes().all(|byte| byte.is_ascii_graphic()) && screen(text, limit).is_ok()
+            })
+        };
+        if !fit(&self.title, TextLimit::TITLE) || !fit(&self.purpose, TextLimit::PURPOSE) {
+            return Err(Rejection::UnfitText);
         }
         let segment = u64::from(limits.output_bytes) + 64;
         let ballot = u64::from(evolution.segments_per_unit) * segment;

@@ -4,10 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    action::{Action, Answer, DecisionRecord},
     campaign::Campaign,
     cid::Cid,
     hash::Digest,
     id::{LeaseId, NodeId, UnitId},
+    order::SignedOrder,
+    settings::Settings,
     signed::{Domain, Signed},
     unit::Timestamp,
     wire::ReceiptProof,
@@ -48,6 +51,41 @@ pub enum Record {
     Pause {
         /// Paused or resumed.
         on: bool,
+        /// When a pause ends by itself; without it the volunteer's own resume ends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// Volunteer: other limits and times.
+    SettingsChanged(Settings),
+    /// Volunteer: carried out an order of the network's root keys.
+    OrderTaken(SignedOrder),
+    /// Volunteer: a decision about an action, for the audit log.
+    Decided(DecisionRecord),
+    /// Volunteer: was asked about a medium-risk action.
+    Asked {
+        /// Running number of the question, from 1.
+        question: u64,
+        /// About what.
+        action: Action,
+        /// When silence becomes "no".
+        expires: Timestamp,
+    },
+    /// Volunteer: answered, or let the time run out.
+    Answered {
+        /// Which question.
+        question: u64,
+        /// How.
+        answer: Answer,
+    },
+    /// Volunteer: a "yes" for one time was used.
+    AnswerUsed {
+        /// Of which question.
+        question: u64,
+    },
+    /// Volunteer: took a "yes" back.
+    AnswerRevoked {
+        /// Of which question.
+        question: u64,
     },
     /// Volunteer: joined a campaign.
     CampaignJoined(Signed<Campaign>),

@@ -71,6 +71,8 @@ rejections! {
     WrongSample = "wrong-sample", "The parts that were checked are not the ones that the draw gives.";
     /// An id that is not the one derived from the contents.
     WrongId = "wrong-id", "The number of the document does not fit its contents.";
+    /// A text for people that does not pass the screen.
+    UnfitText = "unfit-text", "The text has characters that are not fit to be shown.";
     /// The sender is suspended.
     Suspended = "suspended", "This computer is suspended because its answers did not hold up.";
     /// Too many requests or open leases.

@@ -11,6 +11,7 @@ use crate::{
     campaign::{Campaign, CampaignStatus},
     hash::Digest,
     id::{CampaignId, LeaseId, NetworkId, NodeId},
+    order::SignedOrder,
     signed::{Signed, Verified},
     unit::Timestamp,
     work::{Lease, MAX_VOTES, Posting, Receipt, ReturnReason, Verdict, WorkResult},
@@ -60,6 +61,11 @@ pub enum WorkRequest {
         /// Running number of the last item known, 0 for none.
         after: u64,
     },
+    /// Is there an order of the network's root keys with a higher number?
+    Orders {
+        /// Number of the last order known, 0 for none.
+        after: u64,
+    },
 }
 
 /// Why there is no work right now.
@@ -76,6 +82,8 @@ pub enum NoWork {
     Suspended,
     /// All units are out or wait for verification.
     Waiting,
+    /// The network's root keys ordered a halt.
+    Halted,
 }
 
 /// What a steward answers.
@@ -99,6 +107,8 @@ pub enum WorkResponse {
     Returned(LeaseId),
     /// Receipts and postings.
     News(News),
+    /// The latest order of the root keys, if there is a newer one.
+    Orders(Option<Box<SignedOrder>>),
     /// Not accepted.
     Refused(Rejection),
 }
@@ -170,6 +180,11 @@ pub enum VerifiedRequest {
         /// Running number of the last item known.
         after: u64,
     },
+    /// See [`WorkRequest::Orders`].
+    Orders {
+        /// Number of the last order known.
+        after: u64,
+    },
 }
 
 /// A response whose signed parts are verified and signed by the steward that answered.
@@ -201,6 +216,9 @@ pub enum VerifiedResponse {
         /// Where the campaign stands.
         status: Box<Verified<CampaignStatus>>,
     },
+    /// See [`WorkResponse::Orders`]. It stays sealed: `omni-core` checks the signatures of the root
+    /// keys, which need not be those of the steward.
+    Orders(Option<Box<SignedOrder>>),
     /// See [`WorkResponse::Refused`].
     Refused(Rejection),
 }
@@ -227,6 +245,7 @@ impl WorkRequest {
             }
             Self::Return { lease, reason } => VerifiedRequest::Return { lease, reason },
             Self::News { campaign, after } => VerifiedRequest::News { campaign, after },
+            Self::Orders { after } => VerifiedRequest::Orders { after },
         })
     }
 }
@@ -284,6 +303,12 @@ impl WorkResponse {
                     last: news.last,
                     status: Box::new(status),
                 }
+            }
+            Self::Orders(order) => {
+                if order.as_ref().is_some_and(|order| !order.within_limits()) {
+                    return Err(Rejection::TooLarge);
+                }
+                VerifiedResponse::Orders(order)
             }
             Self::Refused(rejection) => VerifiedResponse::Refused(rejection),
         })

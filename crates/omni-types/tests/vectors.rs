@@ -210,6 +210,7 @@ fn the_document_names_every_reason_domain_and_limit() {
     }
     for domain in [
         omni_types::Charter::DOMAIN,
+        omni_types::Order::DOMAIN,
         omni_types::Campaign::DOMAIN,
         omni_types::CampaignStatus::DOMAIN,
         omni_types::Lease::DOMAIN,

@@ -3,4 +3,4 @@
 /**
  * What the node is doing, as one word.
  */
-export type Phase = "consent-needed" | "starting" | "running" | "paused" | "stopped" | "failed";
+export type Phase = "consent-needed" | "starting" | "running" | "paused" | "held" | "stopped" | "halted" | "failed";

@@ -5,9 +5,11 @@ import { moment, short, timeOnly } from "../format";
 import { idleSentence, inOurLanguage, language, t } from "../translation";
 
 export function Running({ view }: { view: NodeView }) {
+  // Frozen work is still there and goes on later, but it does not run.
+  const standsStill = view.running.length > 0 && view.phase !== "running" && view.phase !== "starting";
   return (
     <section class="card" aria-labelledby="running-title">
-      <h2 id="running-title">{t("running.title")}</h2>
+      <h2 id="running-title">{standsStill ? t("running.heldTitle") : t("running.title")}</h2>
       {view.running.length === 0 ? (
         <p class="muted" data-testid="idle-reason">
           {whyNothing(view)}
@@ -31,7 +33,9 @@ function whyNothing(view: NodeView): string {
   switch (view.phase) {
     case "starting":
     case "paused":
+    case "held":
     case "stopped":
+    case "halted":
     case "failed":
       return idleSentence(view.phase);
     default:

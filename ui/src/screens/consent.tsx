@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { PolicyView } from "../generated/PolicyView";
 import { short } from "../format";
-import { Icon } from "../parts/icon";
+import { Rules } from "../parts/rules";
 import { t } from "../translation";
 
 interface Props {
@@ -32,26 +32,26 @@ function Question({ policy, onAgree, onDecline }: Props & { onDecline: () => voi
       </header>
       <div class="consent-grid">
         <section class="card">
-          <h2>{t("consent.doesTitle")}</h2>
-          <ul class="signed">
-            {([1, 2, 3, 4] as const).map((n) => (
-              <li key={n}>
-                <Icon name="yes" />
-                <span>{t(`consent.does${n}`)}</span>
-              </li>
-            ))}
-          </ul>
+          <h2>{t("consent.mayTitle")}</h2>
+          <Rules rules={policy.rules} tier="low" />
+        </section>
+        <div class="consent-stack">
+          <section class="card">
+            <h2>{t("consent.asksTitle")}</h2>
+            <Rules rules={policy.rules} tier="medium" />
+          </section>
+          <section class="card">
+            <h2>{t("consent.neverTitle")}</h2>
+            <Rules rules={policy.rules} tier="high" />
+          </section>
+        </div>
+        <section class="card">
+          <h2>{t("consent.wallsTitle")}</h2>
+          <p>{t("consent.wallsText")}</p>
         </section>
         <section class="card">
-          <h2>{t("consent.neverTitle")}</h2>
-          <ul class="signed signed-no">
-            {([1, 2, 3, 4, 5] as const).map((n) => (
-              <li key={n}>
-                <Icon name="no" />
-                <span>{t(`consent.never${n}`)}</span>
-              </li>
-            ))}
-          </ul>
+          <h2>{t("consent.checkTitle")}</h2>
+          <p>{t("consent.checkText")}</p>
         </section>
         <section class="card">
           <h2>{t("consent.leavesTitle")}</h2>

@@ -1,42 +1,25 @@
-import type { Send } from "../app";
+import type { Page, Send } from "../app";
 import type { NodeView } from "../generated/NodeView";
 import type { NodeLink } from "../node";
+import { Banners } from "../parts/banners";
 import { BestResult, Purpose } from "../parts/campaign";
-import { Notice } from "../parts/notice";
 import { Receipts } from "../parts/receipts";
 import { Rewards } from "../parts/rewards";
 import { Running } from "../parts/running";
-import { problemSentence, t } from "../translation";
+import { t } from "../translation";
+
+interface Props {
+  view: NodeView;
+  node: NodeLink;
+  send: Send;
+  onPage: (page: Page) => void;
+}
 
 /** What runs, what came of it, and what it earned. */
-export function Dashboard({ view, node, send }: { view: NodeView; node: NodeLink; send: Send }) {
+export function Dashboard({ view, node, send, onPage }: Props) {
   return (
     <>
-      {view.phase === "paused" ? (
-        <Notice tone="info" icon="pause" title={t("banner.pausedTitle")} testid="paused-banner">
-          <p>{t("banner.pausedText")}</p>
-        </Notice>
-      ) : null}
-      {view.phase === "stopped" ? (
-        <Notice tone="danger" icon="stop" title={t("banner.stoppedTitle")} testid="stopped-banner">
-          <p>{t("banner.stoppedText")}</p>
-          <button
-            type="button"
-            class="button"
-            data-testid="lift-stop"
-            onClick={() => send(() => node.liftStop())}
-          >
-            {t("actions.lift")}
-          </button>
-        </Notice>
-      ) : null}
-      <div role="status">
-        {view.problem === null ? null : (
-          <Notice tone="warn" icon="warn" title={t("banner.difficultyTitle")} testid="problem">
-            <p>{problemSentence(view.problem)}</p>
-          </Notice>
-        )}
-      </div>
+      <Banners view={view} node={node} send={send} onPage={onPage} />
       <div class="columns">
         <div class="column">
           <Running view={view} />

@@ -1,16 +1,18 @@
 //! A network in memory: keys, charter, campaign, the skill run natively, and a steward to talk to.
 #![allow(dead_code)]
 
+pub mod play;
+
 use std::collections::BTreeSet;
 
 use omni_core::{
     Input, Machine, Output, Steward, Volunteer,
     machine::{Command, Job},
-    policy::POLICY_VERSION,
+    policy::{Denial, POLICY_VERSION, Permit, Walls},
     steward, volunteer,
 };
 use omni_types::{
-    Campaign, CampaignId, Cid, Digest, Entry, EvolutionParams, Keypair, Labs, Lease, Micro,
+    Action, Campaign, CampaignId, Cid, Digest, Entry, EvolutionParams, Keypair, Labs, Lease, Micro,
     NetworkId, NodeId, Problem, ReceiptProof, Record, Rejection, ResourceLimits, RewardPolicy,
     RiskTier, SegmentOutput, Signed, SignedCharter, SkillKind, SkillRef, Timestamp, Track,
     VerificationPolicy, Verified, WorkRequest, WorkResponse, WorkResult, canonical,
@@ -465,6 +467,9 @@ pub fn volunteer_config(network: &Network, keypair: Keypair) -> volunteer::Confi
         allowlist: BTreeSet::from([skill()]),
         engine: engine(),
         slots: 1,
+        walls: Walls::Up,
+        helper: false,
+        governed: false,
     }
 }
 
@@ -479,6 +484,9 @@ pub enum Wanted {
     KillJob,
     KillAll,
     Freeze(bool),
+    Throttle(u8),
+    Confirmed(Vec<Action>),
+    Decided(u64, Result<Permit, Denial>),
 }
 
 /// A volunteer's machine with its log, played by hand.
@@ -535,6 +543,9 @@ impl Seat {
                     Wanted::Request(id, through_bytes(&request, MAX_REQUEST_BYTES))
                 }
                 Output::FetchSkill { skill, .. } => Wanted::Fetch(skill),
+                Output::Decided { token, decision } => Wanted::Decided(token, decision),
+                Output::Confirmed(actions) => Wanted::Confirmed(actions),
+                Output::Throttle(percent) => Wanted::Throttle(percent),
                 Output::Run(job) => Wanted::Run(job),
                 Output::KillJob(_) => Wanted::KillJob,
                 Output::KillAll => Wanted::KillAll,
