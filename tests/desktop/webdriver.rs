@@ -71,7 +71,13 @@ impl Window {
 
     fn elements(&self, css: &str) -> Result<Vec<String>, Failed> {
         let body = json!({ "using": "css selector", "value": css });
-        let found = self.send("POST", "/elements", Some(&body))?;
+        // The page may be drawn anew while WebDriver looks.
+        let found = wait("the page holds still", PAGE, || {
+            match self.send("POST", "/elements", Some(&body)) {
+                Err(failed) if is_stale(&failed) => Ok(None),
+                other => other.map(Some),
+            }
+        })?;
         let ids = found.as_array().into_iter().flatten();
         Ok(ids
             .filter_map(|found| Some(found[ELEMENT].as_str()?.to_owned()))
@@ -85,14 +91,24 @@ impl Window {
 
     /// The text of a part of the page, once it is there.
     pub fn text(&self, part: &str) -> Result<String, Failed> {
-        let element = self.part(part)?;
-        let text = self.send("GET", &format!("/element/{element}/text"), None)?;
+        let text = wait(&format!("the text of {part}"), PAGE, || {
+            let element = self.part(part)?;
+            match self.send("GET", &format!("/element/{element}/text"), None) {
+                Err(failed) if is_stale(&failed) => Ok(None),
+                other => other.map(Some),
+            }
+        })?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// Clicks a part of the page, once it is there.
     pub fn click(&self, part: &str) -> Result<(), Failed> {
         let element = self.part(part)?;
+        // Away from the bars at the edges, which WebDriver does not know to be in the way.
+        self.script(&format!(
+            "document.querySelector('{}').scrollIntoView({{ block: 'center' }})",
+            marked(part)
+        ))?;
         self.send(
             "POST",
             &format!("/element/{element}/click"),
@@ -183,6 +199,13 @@ impl Window {
             Ok(!self.elements(&css)?.is_empty())
         })
     }
+}
+
+/// Whether an element went away meanwhile.
+fn is_stale(failed: &Failed) -> bool {
+    failed
+        .message()
+        .is_some_and(|message| message.contains("stale element reference"))
 }
 
 fn marked(part: &str) -> String {

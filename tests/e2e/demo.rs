@@ -1,6 +1,12 @@
 //! `omniswarm demo`: the first minute of a new user.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -51,6 +57,36 @@ fn published(length: u16) -> i64 {
     let row = table.lines().find(|line| line.starts_with(&start)).unwrap();
     assert!(row.contains("proven_optimal"));
     row.split(',').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_question_is_asked_and_answered_in_the_terminal() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let mut command = demo(folder.path(), &["--length", "21", "--risk", "medium"]);
+    let mut program = Program::start(command.stdin(Stdio::piped()), &logs, "demo");
+    let said = |program: &Program, text: &str| program.output().contains(text);
+    until("a question", || said(&program, "Question 1").then_some(()));
+    // Enter, and a yes that does not say for how long, are no yes.
+    program.type_line("");
+    program.type_line("yes");
+    until("a hint", || {
+        said(&program, "say for how long").then_some(())
+    });
+    assert!(!said(&program, "working on unit"), "{}", program.output());
+    program.type_line("yes day");
+    until("a receipt", || said(&program, "receipt ").then_some(()));
+    program.type_line("kill");
+    until("stopped", || {
+        said(&program, "Everything is stopped").then_some(())
+    });
+    let pid = program.pid();
+    until("no skill runs", || {
+        descendants(pid).is_empty().then_some(())
+    });
+    assert!(program.interrupt().success());
 }
 
 fn nothing_left_in(folder: &Path) {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
@@ -111,6 +112,12 @@ impl Program {
             .spawn()
             .unwrap();
         Self { child, out, err }
+    }
+
+    /// Types a line, when the program was started with a pipe for that.
+    pub fn type_line(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{line}").unwrap();
     }
 
     pub fn pid(&self) -> u32 {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { dashboard, fixtures, settings } from "./fixtures";
-import { formOf, maskOf, NIGHT, preset, read, settingsOf, stretches, WHOLE_DAY, wrong } from "./limits";
+import { formOf, maskOf, nextHour, NIGHT, preset, read, settingsOf, stretches, WHOLE_DAY, wrong } from "./limits";
 import { all, choose, key, one, press, publish, root, show, type } from "./page.test-support";
 import { loadTexts } from "./translation";
 
@@ -58,6 +58,17 @@ describe("the hours of a day", () => {
     expect(stretches(0)).toEqual([]);
     expect(stretches(1 << 23)).toEqual([[23, 24]]);
   });
+});
+
+test.each([
+  // Wednesday, 25 November 2026, 13:20.
+  [[0, 0, 1 << 14, 0, 0, 0, 0], new Date(2026, 10, 25, 14)],
+  [[0, 0, 1 << 13, 0, 0, 0, 0], new Date(2026, 11, 2, 13)],
+  [[1, 0, 0, 0, 0, 0, 0], new Date(2026, 10, 30, 0)],
+  [[0, 0, 0, 0, 0, 0, 1 << 23], new Date(2026, 10, 29, 23)],
+  [[0, 0, 0, 0, 0, 0, 0], null],
+])("with the hours %o work goes on at %s", (schedule, expected) => {
+  expect(nextHour(schedule, new Date(2026, 10, 25, 13, 20))).toEqual(expected);
 });
 
 async function open(view = dashboard) {

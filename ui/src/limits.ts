@@ -133,3 +133,13 @@ export function stretches(mask: number): [number, number][] {
   }
   return found;
 }
+
+/** When the next hour with work begins by this computer's clock; `null` when there is none in a week. */
+export function nextHour(schedule: readonly number[], now: Date): Date | null {
+  for (let step = 1; step <= DAYS * HOURS; step += 1) {
+    const at = new Date(now.getFullYear(), now.getMonth(), now.getDate(), now.getHours() + step);
+    // Monday is the first day.
+    if (hasHour(schedule[(at.getDay() + 6) % DAYS] ?? 0, at.getHours())) return at;
+  }
+  return null;
+}

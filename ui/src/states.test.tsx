@@ -86,6 +86,19 @@ describe("a limit that holds the work", () => {
     expect(one("phase").textContent).toContain("Resting");
   });
 
+  test("outside the hours of work names the next one, or that there is none", async () => {
+    const held = (mask: number): NodeView => ({
+      ...dashboard,
+      phase: "held",
+      hold: { code: "schedule", until_ms: null },
+      settings: { ...dashboard.settings, schedule: Array.from({ length: 7 }, () => mask) },
+    });
+    await show(held(0xffffff));
+    expect(one("held-banner").textContent).toMatch(/starts again (at|on) .*\d+:00/);
+    publish(held(0));
+    expect(one("held-banner").textContent).toContain("no work ever runs");
+  });
+
   test("says when work may go on, and leads to the limits", async () => {
     await show(view("held-schedule"));
     expect(one("held-banner").textContent).toMatch(/starts again on .*\d+:\d\d/);
@@ -139,5 +152,35 @@ describe("the pages", () => {
     publish(view("failed"));
     expect(all("safety")).toHaveLength(0);
     expect(all("page-safety")).toHaveLength(0);
+  });
+});
+
+describe("without a yes to the only campaign", () => {
+  const waiting = (verdict: string, rule: string): NodeView => ({
+    ...view("question"),
+    questions: [],
+    campaigns: [],
+    idle_reason: "waiting",
+    safety: {
+      ...dashboard.safety,
+      decisions: [
+        { at_ms: "2", action: "connect", tier: "low", verdict: "permitted", rule: "low-risk", correlation: null },
+        { at_ms: "1", action: "join-campaign", tier: "medium", verdict, rule, correlation: null },
+      ],
+    },
+  });
+
+  test.each([
+    ["asked", "medium-risk", "needs your yes first"],
+    ["denied", "not-asked-again", "asked about it not long ago"],
+    ["permitted", "low-risk", "should arrive soon"],
+  ])("%s: the sentence says so", async (verdict, rule, words) => {
+    await show(waiting(verdict, rule));
+    expect(one("idle-reason").textContent).toContain(words);
+  });
+
+  test("work of another campaign is waited for", async () => {
+    await show({ ...waiting("asked", "medium-risk"), campaigns: dashboard.campaigns });
+    expect(one("idle-reason").textContent).toContain("should arrive soon");
   });
 });

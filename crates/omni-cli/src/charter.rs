@@ -87,6 +87,11 @@ pub(crate) fn network(
     listen: &[String],
 ) -> anyhow::Result<(Network, SignedCharter, Charter)> {
     let (charter, id) = read(file)?;
+    anyhow::ensure!(
+        charter.policy_floor <= POLICY_VERSION,
+        "the network asks for policy {} and this program has {POLICY_VERSION}; update it",
+        charter.policy_floor
+    );
     let signed = profile::read_charter(file)?;
     let mut all = charter.supernodes.clone();
     all.extend(supernodes.iter().cloned());

@@ -13,6 +13,7 @@ mod receipts;
 mod remote;
 mod status;
 mod terminal;
+mod typed;
 
 use std::{path::PathBuf, process::ExitCode};
 

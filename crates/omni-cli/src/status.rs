@@ -54,6 +54,25 @@ fn show(view: &NodeView) {
             problem.sentence, problem.code
         ));
     }
+    if let Some(hold) = &view.hold {
+        output::line(&format!("held by      {}", hold.code));
+    }
+    if view.safety.walls_missing {
+        let missing: Vec<&str> = view
+            .safety
+            .walls
+            .iter()
+            .filter(|wall| !wall.up)
+            .map(|wall| wall.code.as_str())
+            .collect();
+        output::line(&format!("walls        MISSING: {}", missing.join(", ")));
+    }
+    for question in &view.questions {
+        output::line(&format!(
+            "question     {} {} (see `omniswarm questions`)",
+            question.id, question.action.name
+        ));
+    }
     if let Some(reason) = &view.idle_reason {
         output::line(&format!("idle because {reason}"));
     }
@@ -87,6 +106,15 @@ fn show(view: &NodeView) {
             unit.unit, unit.segments_done, unit.segments
         ));
     }
+    output::line(&format!(
+        "decisions    {} permitted · {} denied · {} confirmed · {} refused · {} timed out · {} orders refused",
+        view.safety.counters.permitted,
+        view.safety.counters.denied,
+        view.safety.counters.confirmed,
+        view.safety.counters.refused,
+        view.safety.counters.timed_out,
+        view.safety.counters.orders_refused
+    ));
     output::line(&format!(
         "rewards      {} receipts · {} final · {} pending · {} taken back",
         view.rewards.receipts, view.rewards.posted, view.rewards.pending, view.rewards.voided

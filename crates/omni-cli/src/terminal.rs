@@ -10,11 +10,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use omni_node::{
     NodeView, StewardView,
     embedded::EmbeddedNode,
-    view::{RewardState, RunningView},
+    view::{Phase, RewardState, RunningView},
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::output;
+use crate::{output, remote, typed};
 
 /// How often the view is drawn at most.
 const FRAME: Duration = Duration::from_millis(200);
@@ -43,11 +43,18 @@ pub(crate) fn start(demo: &EmbeddedNode) -> Terminal {
     let mut steward = demo.steward.clone();
     let mut helpers = demo.helpers.clone();
     let mut screen = Screen::new();
+    let handle = demo.node.clone();
+    let mut lines = typed::lines();
     let task = tokio::spawn(async move {
         loop {
             screen.draw(&snapshot(&mut node, &mut steward, &mut helpers));
             tokio::select! {
                 _ = stopped.recv() => break,
+                Some(line) = lines.recv() => {
+                    if let Some(said) = typed::take(&handle, &line).await {
+                        screen.say(&said);
+                    }
+                }
                 _ = node.changed() => {}
                 _ = steward.changed() => {}
                 _ = helpers.changed() => {}
@@ -99,6 +106,8 @@ struct Told {
     best: Option<u32>,
     receipts: BTreeSet<String>,
     generation: Option<u64>,
+    questions: BTreeSet<String>,
+    phase: Option<Phase>,
 }
 
 impl Screen {
@@ -129,7 +138,26 @@ impl Screen {
         }
     }
 
+    /// A line above the bars, or just a line.
+    fn say(&self, text: &str) {
+        if self.plain || self.bars.println(text).is_err() {
+            output::line(text);
+        }
+    }
+
     fn draw(&mut self, snapshot: &Snapshot) {
+        for question in &snapshot.node.questions {
+            if self.told.questions.insert(question.id.clone()) {
+                self.say(&remote::question_text(question));
+                self.say(&typed::hint(question));
+            }
+        }
+        if self.told.phase != Some(snapshot.node.phase) {
+            self.told.phase = Some(snapshot.node.phase);
+            if let Some(line) = phase_line(&snapshot.node) {
+                self.say(line);
+            }
+        }
         if self.plain {
             self.tell(snapshot);
         } else {
@@ -233,6 +261,17 @@ impl Screen {
         {
             bar.finish();
         }
+    }
+}
+
+/// What is said when work begins or ceases to be held.
+fn phase_line(node: &NodeView) -> Option<&'static str> {
+    match node.phase {
+        Phase::Paused => Some("Paused. Type `resume` to go on."),
+        Phase::Stopped => Some("Everything is stopped. Type `lift` to allow work again."),
+        Phase::Halted => Some("The network's stewards have stopped all work for now."),
+        Phase::Held => Some("Held by one of your limits."),
+        Phase::ConsentNeeded | Phase::Starting | Phase::Running | Phase::Failed => None,
     }
 }
 

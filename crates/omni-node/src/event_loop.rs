@@ -229,6 +229,9 @@ pub(crate) struct Parts<M> {
     pub conditions: Option<watch::Receiver<Option<Conditions>>>,
     /// Whether the walls around the sandbox are looked at (volunteers).
     pub probe: bool,
+    /// Whether this node lets jobs start again after a stop; a helper on the leash of the volunteer's
+    /// own node does not.
+    pub reopens: bool,
 }
 
 /// Starts the loop on the present tokio runtime.
@@ -262,6 +265,7 @@ where
         decisions: BTreeMap::new(),
         next_decision: 0,
         data: parts.data.clone(),
+        reopens: parts.reopens,
         connections: Connections::default(),
         stewards: BTreeSet::new(),
         address: address_sender,
@@ -337,6 +341,7 @@ struct Effects {
     decisions: BTreeMap<u64, oneshot::Sender<Result<Permit, Denial>>>,
     next_decision: u64,
     data: PathBuf,
+    reopens: bool,
     connections: Connections,
     /// Connected stewards.
     stewards: BTreeSet<NodeId>,
@@ -570,7 +575,9 @@ impl Effects {
                 }
             }
             Output::Network(true) => {
-                self.leash.reopen();
+                if self.reopens {
+                    self.leash.reopen();
+                }
                 self.go_online().await?;
             }
             Output::Network(false) => self.go_offline().await,

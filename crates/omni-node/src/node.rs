@@ -138,6 +138,7 @@ fn start(
         data: options.data,
         conditions,
         probe: true,
+        reopens: !helper,
     }))
 }
 
@@ -174,6 +175,7 @@ pub fn start_steward(
         data: options.data,
         conditions: None,
         probe: false,
+        reopens: true,
     });
     control::serve(&handle);
     Ok(handle)

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    admit,
-    frame::{read_request, receive},
+    WallReport, admit,
+    frame::{Answer, read_request, receive},
 };
 
 /// Whether these bytes are a module that may run.
@@ -25,6 +25,9 @@ pub fn request(mut bytes: &[u8]) -> bool {
 pub fn answer(mut bytes: &[u8]) -> bool {
     // Reading from memory never waits, so one step is enough.
     let reading = pin!(receive(&mut bytes));
-    let step = reading.poll(&mut Context::from_waker(Waker::noop()));
-    matches!(step, Poll::Ready(Ok(_)))
+    match reading.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(Answer::Ready { raised })) => WallReport::read(raised).is_some(),
+        Poll::Ready(answer) => answer.is_ok(),
+        Poll::Pending => false,
+    }
 }

@@ -26,7 +26,7 @@ mod child;
 #[cfg(feature = "engine")]
 mod engine;
 mod failure;
-// Without the engine nobody speaks, and only fuzzing listens.
+// Without the engine nobody speaks or has walls, and only fuzzing listens.
 #[cfg_attr(not(feature = "engine"), allow(dead_code))]
 mod frame;
 #[cfg(feature = "fuzzing")]
@@ -36,6 +36,7 @@ pub mod fuzzing;
 mod guest;
 #[cfg(feature = "engine")]
 mod parent;
+#[cfg_attr(not(feature = "engine"), allow(dead_code))]
 mod report;
 #[cfg(feature = "engine")]
 mod spawner;

@@ -1053,16 +1053,33 @@ fn lives() -> Vec<Trial> {
                     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
                     let after_name = &stat[stat.rfind(')').unwrap() + 2..];
                     assert_eq!(after_name.split(' ').nth(16), Some("19"));
-                    assert!(
-                        std::fs::read(format!("/proc/{pid}/environ"))
-                            .unwrap()
-                            .is_empty()
-                    );
+                    // Only an administrator may look.
+                    let environment = std::fs::read(format!("/proc/{pid}/environ"));
+                    assert!(environment.unwrap_or_default().is_empty());
                     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
-                    for name in ["Max file size", "Max core file size", "Max processes"] {
+                    let memory = LIMITS.memory_bytes;
+                    for (name, most) in [
+                        (
+                            "Max cpu time",
+                            60 + 64 * u64::from(LIMITS.segment_wall_ms) / 1000,
+                        ),
+                        ("Max file size", 0),
+                        ("Max data size", memory + (768 << 20)),
+                        ("Max core file size", 0),
+                        ("Max processes", 0),
+                        ("Max open files", 0),
+                        ("Max locked memory", 0),
+                        ("Max address space", memory + (6 << 30)),
+                        ("Max msgqueue size", 0),
+                        ("Max nice priority", 0),
+                        ("Max realtime priority", 0),
+                    ] {
                         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-                        let values: Vec<&str> = line[name.len()..].split_whitespace().collect();
-                        assert_eq!(values[..2], ["0", "0"], "{name}");
+                        let mut values = line[name.len()..].split_whitespace();
+                        for _ in 0..2 {
+                            let value: u64 = values.next().unwrap().parse().unwrap();
+                            assert!(value <= most, "{name}: {value}");
+                        }
                     }
                 });
             },

@@ -1,10 +1,10 @@
 import type { Page, Send } from "../app";
 import type { HaltView } from "../generated/HaltView";
-import type { HoldView } from "../generated/HoldView";
 import type { NodeView } from "../generated/NodeView";
 import type { PauseView } from "../generated/PauseView";
 import type { SafetyView } from "../generated/SafetyView";
 import { dateAndTime, moment, sameDay, timeOnly } from "../format";
+import { nextHour } from "../limits";
 import type { NodeLink } from "../node";
 import { coded, language, problemSentence, t } from "../translation";
 import { Notice } from "./notice";
@@ -25,7 +25,7 @@ export function Banners({ view, node, send, onPage }: Props) {
       </div>
       <div role="status">
         {view.phase === "halted" ? <Halted halt={view.halt} /> : null}
-        {view.phase === "held" ? <Held hold={view.hold} onPage={onPage} /> : null}
+        {view.phase === "held" ? <Held view={view} onPage={onPage} /> : null}
       </div>
       {view.phase === "paused" ? <Paused pause={view.pause} /> : null}
       {view.phase === "stopped" ? (
@@ -67,12 +67,12 @@ function Paused({ pause }: { pause: PauseView | null }) {
   );
 }
 
-function Held({ hold, onPage }: { hold: HoldView | null; onPage: (page: Page) => void }) {
-  const code = hold?.code ?? "unknown";
+function Held({ view, onPage }: { view: NodeView; onPage: (page: Page) => void }) {
+  const code = view.hold?.code ?? "unknown";
   return (
     <Notice tone="info" icon="clock" title={t("banner.heldTitle")} testid="held-banner">
       <p>{code === "unknown" ? t("idle.held") : (coded("hold", code) ?? t("hold.unknown", { code }))}</p>
-      <p>{goesOn(moment(hold?.until_ms ?? null))}</p>
+      <p>{goesOn(view)}</p>
       {code === "settling" ? null : (
         <button type="button" class="button" data-testid="held-limits" onClick={() => onPage("limits")}>
           {t("banner.heldLink")}
@@ -82,7 +82,12 @@ function Held({ hold, onPage }: { hold: HoldView | null; onPage: (page: Page) =>
   );
 }
 
-function goesOn(until: Date | null): string {
+function goesOn({ hold, settings }: NodeView): string {
+  let until = moment(hold?.until_ms ?? null);
+  if (until === null && hold?.code === "schedule" && settings.schedule !== null) {
+    until = nextHour(settings.schedule, new Date());
+    if (until === null) return t("limits.neverWarning");
+  }
   if (until === null) return t("banner.heldOpen");
   return sameDay(until, new Date())
     ? t("banner.heldUntil", { time: timeOnly(until, language()) })

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { PauseUntil } from "../node";
 import { t } from "../translation";
 import { Icon } from "./icon";
@@ -16,7 +16,7 @@ export function PauseMenu({ onPause }: { onPause: (until: PauseUntil) => void })
   const menu = useRef<HTMLDivElement>(null);
   const items = () => [...(menu.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) items()[0]?.focus();
   }, [open]);
 
@@ -53,6 +53,8 @@ export function PauseMenu({ onPause }: { onPause: (until: PauseUntil) => void })
       <button
         ref={button}
         type="button"
+        // Without it some web views do not focus a clicked button, and the menu could not close on it.
+        tabIndex={0}
         class="button"
         data-testid="pause"
         aria-haspopup="menu"

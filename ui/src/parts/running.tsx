@@ -39,8 +39,16 @@ function whyNothing(view: NodeView): string {
     case "failed":
       return idleSentence(view.phase);
     default:
-      return idleSentence(view.idle_reason ?? "none");
+      return idleSentence(notJoined(view) ?? view.idle_reason ?? "none");
   }
+}
+
+/** A campaign that the volunteer has not said "yes" to is not waited for. */
+function notJoined(view: NodeView): string | null {
+  if (view.campaigns.length > 0 || view.idle_reason !== "waiting") return null;
+  const last = view.safety.decisions.find(({ action }) => action === "join-campaign");
+  if (last?.verdict === "asked") return "not-confirmed";
+  return last?.verdict === "denied" ? last.rule : null;
 }
 
 function Unit({ running, campaign }: { running: RunningView; campaign: CampaignView | undefined }) {

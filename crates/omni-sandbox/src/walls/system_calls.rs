@@ -59,6 +59,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_faccessat2,
     libc::SYS_fcntl,
     libc::SYS_fstat,
+    libc::SYS_getcpu,
     libc::SYS_getcwd,
     libc::SYS_getdents64,
     libc::SYS_getrusage,
@@ -135,7 +136,7 @@ fn conditional() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
     const WRITE: u64 = libc::PROT_WRITE as u64;
     let masked = |mask, value| when(PROTECTION, Compare::MaskedEq(mask), value);
     let me = u64::from(std::process::id());
-    let rules = [
+    Ok(BTreeMap::from([
         // Memory is never writable and executable at once: code is written first and sealed then.
         (libc::SYS_mmap, vec![masked(EXECUTE, 0)?]),
         (
@@ -152,9 +153,7 @@ fn conditional() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
                 when(0, Compare::Eq, libc::PR_SET_VMA as u64)?,
             ],
         ),
-    ];
-    let rules = rules.into_iter();
-    Ok(rules.map(|(call, rule)| (call, rule)).collect())
+    ]))
 }
 
 /// Holds when argument `index` compares so with `value`.

@@ -745,6 +745,8 @@ struct KillOnDrop(Pid);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let _ = kill(self.0, Signal::SIGKILL);
+        if process_state(self.0.as_raw().cast_unsigned()).is_some() {
+            let _ = kill(self.0, Signal::SIGKILL);
+        }
     }
 }
