@@ -52,7 +52,7 @@ const LIMITS: ResourceLimits = ResourceLimits {
     segment_wall_ms: 600_000,
 };
 /// Functions of the module whose compilation takes its time.
-const FUNCTIONS: usize = 4_000;
+const FUNCTIONS: usize = 1_500;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

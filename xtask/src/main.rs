@@ -255,7 +255,7 @@ fn bench(names: &[String]) -> Outcome {
         if wanted(name) {
             title(name);
             run(cargo()
-                .args(["bench", "--profile", "dev", "--package", "omniswarm-tests"])
+                .args(["bench", "--profile", "dev", "--workspace"])
                 .args(["--bench", "node", "--", name]))?;
         }
     }

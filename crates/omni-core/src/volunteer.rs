@@ -551,6 +551,9 @@ impl Volunteer {
         if let Some(problem) = self.last_problem {
             return Some(problem);
         }
+        if self.joined.is_empty() && !self.offered.is_empty() {
+            return Some(Denial::NotConfirmed.code());
+        }
         let mut blocked = self
             .joined
             .values()
@@ -791,7 +794,10 @@ impl Volunteer {
                     return Err(Unsettled::Asked(open));
                 }
                 if self.config.helper || !self.confirmations.may_ask(&action, now) {
-                    let denial = Denial::NotAskedAgain;
+                    let denial = match self.config.helper {
+                        true => Denial::NotConfirmed,
+                        false => Denial::NotAskedAgain,
+                    };
                     self.audit_denial(action, denial, correlation, now);
                     return Err(Unsettled::Denied(denial));
                 }

@@ -133,6 +133,10 @@ fn a_medium_campaign_runs_nothing_before_the_yes_and_ends_when_it_is_taken_back(
             .is_some()
     );
     assert_eq!(play.seat.volunteer.campaigns().count(), 0);
+    assert_eq!(
+        play.seat.volunteer.idle_reason(play.seat.now),
+        Some("not-confirmed")
+    );
 
     let wanted = answer(&mut play, question.number, Answer::Yes(Scope::Campaign));
     let written = place(&wanted, |wanted| {
