@@ -195,6 +195,7 @@ impl Process {
     }
 
     /// Processor time used so far, milliseconds; a tick is ten of them on every Linux.
+    #[allow(dead_code)] // The bench looks at it, the end-to-end tests do not.
     pub fn cpu_ms(&self) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();

@@ -649,13 +649,14 @@ fn a_halt_comes_over_the_steward() {
 fn a_pause_has_its_end_also_over_a_restart() {
     let mut play = Play::joined();
     play.skill_ready();
-    let until = Some(play.seat.now.plus_ms(3_600_000));
+    let end = play.seat.now.plus_ms(3_600_000);
+    let until = Some(end);
     let wanted = play.give(Input::Command(Command::Pause { until }));
     place(&wanted, |wanted| matches!(wanted, Wanted::Freeze(true)));
     let mut again = play.seat.reopened();
     again.drain();
     assert_eq!(again.volunteer.pause().unwrap().until, until);
-    again.now = until.unwrap();
+    again.now = end;
     let wanted = again.give(Input::Tick);
     place(&wanted, |wanted| matches!(wanted, Wanted::Freeze(false)));
     assert!(again.volunteer.pause().is_none());

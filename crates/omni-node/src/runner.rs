@@ -294,6 +294,8 @@ fn reason_of(failure: &Failure) -> ReturnReason {
     match failure {
         Failure::TimedOut => ReturnReason::TimedOut,
         Failure::Killed => ReturnReason::Stopped,
+        // This computer's fault and not the skill's.
+        Failure::WallMissing(_) => ReturnReason::Denied,
         _ => ReturnReason::SkillFailed,
     }
 }

@@ -156,7 +156,7 @@ impl Play {
                 }
                 _ => None,
             });
-        taken.expect("no lease taken")
+        taken.unwrap_or_else(|| panic!("no lease taken"))
     }
 
     /// Runs every segment of the lease in hand.
