@@ -394,3 +394,40 @@ fn the_desktop_program_holds_no_domain_logic() {
         }
     }
 }
+
+/// Sources of everything that ships and has effects, with the folder that a rule leaves out.
+fn shipped_besides(exempt: &str) -> Vec<PathBuf> {
+    let crates = ["omni-sandbox", "omni-store", "omni-node", "omni-cli"];
+    let folders = crates
+        .iter()
+        .map(|krate| root().join("crates").join(krate).join("src"))
+        .chain([root().join("src-tauri/src")]);
+    let exempt = root().join(exempt);
+    assert!(exempt.exists(), "{}", exempt.display());
+    let files: Vec<PathBuf> = folders
+        .flat_map(|folder| sources(&folder))
+        .filter(|file| !file.starts_with(&exempt))
+        .collect();
+    assert!(files.len() > 40);
+    files
+}
+
+#[test]
+fn outgoing_connections_have_one_door() {
+    for file in shipped_besides("crates/omni-node/src/egress") {
+        let code = code(&file);
+        for word in [
+            "TcpStream",
+            "UdpSocket",
+            "TcpListener",
+            "lookup_host",
+            "ToSocketAddrs",
+            "hyper::",
+            "reqwest",
+            "ureq",
+            "tokio_rustls",
+        ] {
+            assert!(!code.contains(word), "{} names {word}", file.display());
+        }
+    }
+}

@@ -745,13 +745,17 @@ impl Volunteer {
     // ---- decisions ---------------------------------------------------------------------------
 
     fn decide(&self, action: Action, now: Timestamp) -> Decision {
+        self.decide_behind(self.walls, action, now)
+    }
+
+    fn decide_behind(&self, walls: Walls, action: Action, now: Timestamp) -> Decision {
         let settings = self.settings();
         let circumstances = Circumstances {
             now,
             killed: self.killed,
             halted: self.halt(now).is_some(),
             consent: self.consent.map(|consent| consent.policy),
-            walls: self.walls,
+            walls,
             allowlist: &self.config.allowlist,
             memory_bytes: settings.memory_bytes / u64::from(settings.cores.max(1)),
             confirmations: &self.confirmations,
@@ -1255,10 +1259,19 @@ impl Volunteer {
 
     /// Whether the policy would let a piece of this campaign run.
     fn workable(&self, campaign: &Verified<Campaign>, now: Timestamp) -> Result<Permit, Denial> {
+        self.workable_behind(self.walls, campaign, now)
+    }
+
+    fn workable_behind(
+        &self,
+        walls: Walls,
+        campaign: &Verified<Campaign>,
+        now: Timestamp,
+    ) -> Result<Permit, Denial> {
         if campaign.expires() <= now {
             return Err(Denial::NotAllowed);
         }
-        match self.decide(run_action(campaign), now) {
+        match self.decide_behind(walls, run_action(campaign), now) {
             Decision::Permit(permit) => Ok(permit),
             Decision::NeedsConfirmation(_) => Err(Denial::NotConfirmed),
             Decision::Denied(denial) => Err(denial),
@@ -1291,12 +1304,22 @@ impl Volunteer {
 
     /// A job for a lease, if the policy permits it.
     fn job(&self, lease: &Verified<Lease>, now: Timestamp) -> Result<Job, Denial> {
+        self.job_behind(self.walls, lease, now)
+    }
+
+    fn job_behind(
+        &self,
+        walls: Walls,
+        lease: &Verified<Lease>,
+        now: Timestamp,
+    ) -> Result<Job, Denial> {
         let joined = self.joined.get(&lease.campaign).ok_or(Denial::NotAllowed)?;
         let campaign = &joined.campaign;
         if campaign.skill.cid != lease.skill || campaign.limits != lease.limits {
             return Err(Denial::NotAllowed);
         }
-        Job::new(self.workable(campaign, now)?, lease.clone())
+        let permit = self.workable_behind(walls, campaign, now)?;
+        Job::new(permit, lease.clone())
     }
 
     fn audit_lease(&mut self, lease: &Verified<Lease>, denial: Denial, now: Timestamp) {
@@ -1516,15 +1539,19 @@ impl Volunteer {
     }
 
     /// Ends work that the policy does not permit any more, because an answer was taken back or ran
-    /// out, or a limit was lowered.
+    /// out, a limit was lowered, or a wall is missing.
     fn drop_denied(&mut self, now: Timestamp) {
+        // What was taken before the walls are known waits for them.
+        let walls = match self.walls {
+            Walls::Unknown => Walls::Up,
+            known => known,
+        };
         let denied: Vec<(LeaseId, Denial)> = self
             .tasks
             .values()
-            .filter_map(|task| match self.job(&task.lease, now) {
-                // Walls are looked at again when the job starts.
-                Ok(_) | Err(Denial::WallsMissing) => None,
-                Err(denial) => Some((task.lease.id, denial)),
+            .filter_map(|task| {
+                let denial = self.job_behind(walls, &task.lease, now).err()?;
+                Some((task.lease.id, denial))
             })
             .collect();
         for (id, denial) in denied {

@@ -485,10 +485,13 @@ impl World {
 }
 
 impl Model {
-    /// Whether what runs may run on: walls are looked at when it starts.
+    /// Whether what runs may run on: also while the walls are not known anew.
     fn stays(&self, now: Timestamp) -> bool {
         let walls = Self {
-            walls: Walls::Up,
+            walls: match self.walls {
+                Walls::Unknown => Walls::Up,
+                known => known,
+            },
             yes: self.yes.clone(),
             ..*self
         };
@@ -497,7 +500,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_path_leads_to_a_running_skill_that_may_not_run(
