@@ -111,7 +111,13 @@ impl Parts {
             sections.push((*id, bytes.clone()));
         }
         // The count of data segments stands before the code.
-        sections.sort_by_key(|(id, _)| if *id == DATA_COUNT { 2 * CODE - 1 } else { 2 * *id });
+        sections.sort_by_key(|(id, _)| {
+            if *id == DATA_COUNT {
+                2 * CODE - 1
+            } else {
+                2 * *id
+            }
+        });
         let bytes = sections.into_iter().flat_map(|(_, bytes)| bytes);
         HEADER.iter().copied().chain(bytes).collect()
     }

@@ -186,7 +186,10 @@ fn disguises(signature: &str) -> Vec<(&'static str, String)> {
         ("another result", format!("{params}>{results}I")),
     ];
     wrong.push(match params.chars().next() {
-        Some(_) => ("a wide first parameter", format!("I{}>{results}", &params[1..])),
+        Some(_) => (
+            "a wide first parameter",
+            format!("I{}>{results}", &params[1..]),
+        ),
         None => ("no result", format!("{params}>")),
     });
     wrong
@@ -194,18 +197,30 @@ fn disguises(signature: &str) -> Vec<(&'static str, String)> {
 
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![case("every function of the list can be imported", || {
-        let list: Vec<_> = ALLOWED.iter().map(|(name, ty)| (WASI, *name, *ty)).collect();
-        assert_eq!(admit(&importing(&list)).map(|found| found.functions()), Ok(1));
+        let list: Vec<_> = ALLOWED
+            .iter()
+            .map(|(name, ty)| (WASI, *name, *ty))
+            .collect();
+        assert_eq!(
+            admit(&importing(&list)).map(|found| found.functions()),
+            Ok(1)
+        );
     })];
     for (name, signature) in WITHHELD {
-        cases.push(case(format!("the WASI function {name} is not allowed"), || {
-            assert_not_allowed(&importing(&[(WASI, name, signature)]));
-        }));
+        cases.push(case(
+            format!("the WASI function {name} is not allowed"),
+            || {
+                assert_not_allowed(&importing(&[(WASI, name, signature)]));
+            },
+        ));
     }
     for module in OTHER_MODULES {
-        cases.push(case(format!("fd_write of the module {module:?} is not allowed"), || {
-            assert_not_allowed(&importing(&[(module, "fd_write", "iiii>i")]));
-        }));
+        cases.push(case(
+            format!("fd_write of the module {module:?} is not allowed"),
+            || {
+                assert_not_allowed(&importing(&[(module, "fd_write", "iiii>i")]));
+            },
+        ));
     }
     for name in OTHER_NAMES {
         cases.push(case(format!("{name:?} is not taken for fd_write"), || {
@@ -226,43 +241,72 @@ pub fn cases() -> Vec<Case> {
     }
     for (name, signature) in ALLOWED {
         for (what, wrong) in disguises(signature) {
-            cases.push(case(format!("{name} with {what} does not exist"), move || {
-                let found = verdict(&importing(&[(WASI, name, &wrong)]));
-                assert_eq!(found.code(), "import-signature");
-                assert_eq!(found, Refusal::ImportSignature { name }.into());
-            }));
+            cases.push(case(
+                format!("{name} with {what} does not exist"),
+                move || {
+                    let found = verdict(&importing(&[(WASI, name, &wrong)]));
+                    assert_eq!(found.code(), "import-signature");
+                    assert_eq!(found, Refusal::ImportSignature { name }.into());
+                },
+            ));
         }
     }
-    cases.push(case("a forbidden import behind every allowed one is found", || {
-        let mut list: Vec<_> = ALLOWED.iter().map(|(name, ty)| (WASI, *name, *ty)).collect();
-        list.push((WASI, "path_open", "iiiiiIIii>i"));
-        assert_not_allowed(&importing(&list));
-    }));
-    cases.push(case("a forbidden import behind ten thousand allowed ones is found", || {
-        let mut list = vec![(WASI, "sched_yield", ">i"); 10_000];
-        list.push(("env", "system", "i>i"));
-        assert_not_allowed(&importing(&list));
-    }));
-    cases.push(case("a forbidden name as long as names can be is shown short", || {
-        assert_not_allowed(&importing(&[(&"x".repeat(100_000), &"y".repeat(100_000), ">")]));
-    }));
+    cases.push(case(
+        "a forbidden import behind every allowed one is found",
+        || {
+            let mut list: Vec<_> = ALLOWED
+                .iter()
+                .map(|(name, ty)| (WASI, *name, *ty))
+                .collect();
+            list.push((WASI, "path_open", "iiiiiIIii>i"));
+            assert_not_allowed(&importing(&list));
+        },
+    ));
+    cases.push(case(
+        "a forbidden import behind ten thousand allowed ones is found",
+        || {
+            let mut list = vec![(WASI, "sched_yield", ">i"); 10_000];
+            list.push(("env", "system", "i>i"));
+            assert_not_allowed(&importing(&list));
+        },
+    ));
+    cases.push(case(
+        "a forbidden name as long as names can be is shown short",
+        || {
+            assert_not_allowed(&importing(&[(
+                &"x".repeat(100_000),
+                &"y".repeat(100_000),
+                ">",
+            )]));
+        },
+    ));
     for (what, module, name) in [
         ("module", &b"wasi\xff"[..], &b"fd_write"[..]),
         ("name", WASI.as_bytes(), b"fd_write\xc0\x80"),
-        ("name that is half a surrogate", WASI.as_bytes(), b"fd_write\xed\xa0\x80"),
+        (
+            "name that is half a surrogate",
+            WASI.as_bytes(),
+            b"fd_write\xed\xa0\x80",
+        ),
     ] {
-        cases.push(case(format!("a {what} that is no text is no import"), move || {
-            let mut parts = Parts::new();
-            parts.imports.push(binary::import(module, name, &[0, 0]));
-            assert_eq!(verdict(&parts.module()).code(), "malformed");
-        }));
+        cases.push(case(
+            format!("a {what} that is no text is no import"),
+            move || {
+                let mut parts = Parts::new();
+                parts.imports.push(binary::import(module, name, &[0, 0]));
+                assert_eq!(verdict(&parts.module()).code(), "malformed");
+            },
+        ));
     }
-    cases.push(case("an allowed function of a type that is not there does not exist", || {
-        let mut parts = Parts::new();
-        parts
-            .imports
-            .push(binary::import(WASI.as_bytes(), b"fd_write", &[0, 9]));
-        assert_eq!(verdict(&parts.module()).code(), "import-signature");
-    }));
+    cases.push(case(
+        "an allowed function of a type that is not there does not exist",
+        || {
+            let mut parts = Parts::new();
+            parts
+                .imports
+                .push(binary::import(WASI.as_bytes(), b"fd_write", &[0, 9]));
+            assert_eq!(verdict(&parts.module()).code(), "import-signature");
+        },
+    ));
     cases
 }

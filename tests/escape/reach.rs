@@ -29,9 +29,17 @@ const DESCRIPTORS: &[(&str, &[i32])] = &[
 
 /// Functions with their other arguments, and the error number for each line of [`DESCRIPTORS`].
 const ON_DESCRIPTORS: &[(&str, &str, [u32; 7])] = &[
-    ("fd_read", "16 1 80", [0, BADF, BADF, BADF, BADF, BADF, BADF]),
+    (
+        "fd_read",
+        "16 1 80",
+        [0, BADF, BADF, BADF, BADF, BADF, BADF],
+    ),
     ("fd_write", "128 1 80", [BADF, 0, 0, BADF, BADF, BADF, BADF]),
-    ("fd_seek", "0 0 80", [SPIPE, SPIPE, SPIPE, BADF, BADF, BADF, BADF]),
+    (
+        "fd_seek",
+        "0 0 80",
+        [SPIPE, SPIPE, SPIPE, BADF, BADF, BADF, BADF],
+    ),
     ("fd_close", "", [0, 0, 0, BADF, BADF, BADF, BADF]),
     ("fd_fdstat_get", "2048", [0, 0, 0, BADF, BADF, BADF, BADF]),
     ("fd_prestat_get", "2048", [BADF; 7]),
@@ -62,10 +70,18 @@ const ON_LISTS: &[(&str, &str, u32)] = &[
     ("a list that ends outside", "131068 1 80", FAULT),
     ("a list that wraps round", "-8 2 80", FAULT),
     ("a list of 1025 buffers", "16 1025 80", INVAL),
-    ("a list of two thousand million buffers", "16 2147483647 80", INVAL),
+    (
+        "a list of two thousand million buffers",
+        "16 2147483647 80",
+        INVAL,
+    ),
     ("a list of a negative number of buffers", "16 -1 80", INVAL),
     ("a place for the answer outside", "16 1 131072", FAULT),
-    ("a place for the answer that ends outside", "16 1 131070", FAULT),
+    (
+        "a place for the answer that ends outside",
+        "16 1 131070",
+        FAULT,
+    ),
     ("a place for the answer that wraps round", "16 1 -1", FAULT),
 ];
 
@@ -156,7 +172,11 @@ fn asking() -> Vec<Case> {
     let on_lists = |call: &str| {
         let lines = ON_LISTS.iter();
         let lines = lines.map(|(what, args, errno)| {
-            (format!("{call} with {what}"), format!("{call} {args}"), *errno)
+            (
+                format!("{call} with {what}"),
+                format!("{call} {args}"),
+                *errno,
+            )
         });
         lines.collect::<Vec<_>>()
     };
@@ -171,9 +191,12 @@ fn asking() -> Vec<Case> {
         let asked = Asked::new(lines.iter().map(|(_, call, _)| call.clone()).collect());
         for (what, call, errno) in lines {
             let asked = Arc::clone(&asked);
-            cases.push(case(format!("{what} gives the error number {errno}"), move || {
-                assert_eq!(asked.answer(&call), errno);
-            }));
+            cases.push(case(
+                format!("{what} gives the error number {errno}"),
+                move || {
+                    assert_eq!(asked.answer(&call), errno);
+                },
+            ));
         }
     }
     cases
@@ -199,41 +222,174 @@ fn print(at: u32, length: u32) -> String {
     format!("(call $print (i32.const {at}) (i32.const {length}))")
 }
 
-fn outputs() -> Vec<(&'static str, String, Result<Vec<u8>, Failure>)> {
+/// A sentence, a program, and what comes out.
+type Program = (&'static str, String, Result<Vec<u8>, Failure>);
+
+fn outputs() -> Vec<Program> {
     let ok = |bytes: &[u8]| Ok(bytes.to_vec());
     let call = |text: &str| format!("(drop {})", wat_call(text));
     let whole_input = [&SEED.to_le_bytes()[..], INPUT].concat();
-    let untouched = "(i64.store (i32.const 64) (i64.const -1)) (i64.store (i32.const 72) (i64.const -1))";
+    let untouched =
+        "(i64.store (i32.const 64) (i64.const -1)) (i64.store (i32.const 72) (i64.const -1))";
     let stat = |rights: u64| [[0; 8], rights.to_le_bytes(), [0; 8]].concat();
-    let exit = |code: i32| (wat_call(&format!("proc_exit {code}")), Err(Failure::ExitCode(code)));
+    let exit = |code: i32| {
+        (
+            wat_call(&format!("proc_exit {code}")),
+            Err(Failure::ExitCode(code)),
+        )
+    };
     let mut programs = vec![
-        ("there are no arguments", [untouched, &call("args_sizes_get 64 68"), &print(64, 16)].concat(), ok(&[[0; 8], [0xff; 8]].concat())),
-        ("there is no environment", [untouched, &call("environ_sizes_get 64 68"), &print(64, 16)].concat(), ok(&[[0; 8], [0xff; 8]].concat())),
-        ("asking for arguments and environment writes nothing", [untouched, &call("args_get 64 72"), &call("environ_get 64 72"), &print(64, 16)].concat(), ok(&[0xff; 16])),
-        ("every clock shows the first second of 2000", (0..4).map(|id| call(&format!("clock_time_get {id} 0 {}", 64 + 8 * id))).collect::<String>() + &print(64, 32), ok(&946_684_800_000_000_000_u64.to_le_bytes().repeat(4))),
-        ("random numbers follow from the seed alone", call("random_get 64 20") + &print(64, 20), ok(&[splitmix64(SEED, 0), splitmix64(SEED, 1), splitmix64(SEED, 2)].map(u64::to_le_bytes).concat()[..20])),
-        ("standard input is seed and input", ECHO.to_owned(), ok(&whole_input)),
-        ("the end of the input stays the end", [&read_to(16, &[(1024, 100)], 80), &read_to(16, &[(1024, 100)], 80), "", &print(80, 4)].concat(), ok(&[0; 4])),
-        ("seeking does not bring the input back", [&read_to(16, &[(1024, 100)], 80), &call("fd_seek 0 0 0 80"), &read_to(16, &[(1024, 100)], 80), &print(80, 4)].concat(), ok(&[0; 4])),
-        ("overlapping buffers are filled in turn", read_to(16, &[(1024, 8), (1028, 8)], 80) + &print(1024, 12), ok(&[&whole_input[..4], INPUT].concat())),
-        ("a buffer over its own list is filled and no further one followed", read_to(512, &[(512, 16)], 80) + &print(512, 16), ok(&whole_input)),
-        ("a buffer over a later entry of its list does not change where that leads", read_to(512, &[(520, 8), (1024, 8)], 80) + &print(1024, 8), ok(INPUT)),
-        ("the count written into a buffer is only bytes", read_to(16, &[(1024, 16)], 1024) + &print(1024, 8), ok(&[16, 0, 0, 0, 5, 6, 7, 8])),
-        ("a read that fails takes nothing of the input", [LISTS, &call("fd_read 0 112 2 80"), ECHO].concat(), ok(&whole_input)),
-        ("a write that fails writes nothing", [LISTS, &call("fd_write 1 112 2 80"), &call("fd_write 1 16 1 -1")].concat(), ok(b"")),
-        ("one buffer twice is written twice", read_to(16, &[(1024, 16)], 80) + "(i64.store (i32.const 24) (i64.load (i32.const 16)))" + &call("fd_write 1 16 2 80"), ok(&whole_input.repeat(2))),
-        ("standard error is no output", [&read_to(16, &[(1024, 16)], 80), "", &call("fd_write 2 16 1 80")].concat(), ok(b"")),
-        ("closing standard output closes nothing", [&call("fd_close 1"), &call("fd_close 0"), ECHO].concat(), ok(&whole_input)),
-        ("standard input may be read and no more", call("fd_fdstat_get 0 64") + &print(64, 24), ok(&stat(1 << 1))),
-        ("standard output may be written and no more", call("fd_fdstat_get 1 64") + &print(64, 24), ok(&stat(1 << 6))),
-        ("all memory can be filled with random numbers and goes nowhere", call("random_get 0 131072"), ok(b"")),
-        ("exit code 0 keeps the output", format!("{ECHO} {} unreachable", wat_call("proc_exit 0")), ok(&whole_input)),
+        (
+            "there are no arguments",
+            [untouched, &call("args_sizes_get 64 68"), &print(64, 16)].concat(),
+            ok(&[[0; 8], [0xff; 8]].concat()),
+        ),
+        (
+            "there is no environment",
+            [untouched, &call("environ_sizes_get 64 68"), &print(64, 16)].concat(),
+            ok(&[[0; 8], [0xff; 8]].concat()),
+        ),
+        (
+            "asking for arguments and environment writes nothing",
+            [
+                untouched,
+                &call("args_get 64 72"),
+                &call("environ_get 64 72"),
+                &print(64, 16),
+            ]
+            .concat(),
+            ok(&[0xff; 16]),
+        ),
+        (
+            "every clock shows the first second of 2000",
+            (0..4)
+                .map(|id| call(&format!("clock_time_get {id} 0 {}", 64 + 8 * id)))
+                .collect::<String>()
+                + &print(64, 32),
+            ok(&946_684_800_000_000_000_u64.to_le_bytes().repeat(4)),
+        ),
+        (
+            "random numbers follow from the seed alone",
+            call("random_get 64 20") + &print(64, 20),
+            ok(&[
+                splitmix64(SEED, 0),
+                splitmix64(SEED, 1),
+                splitmix64(SEED, 2),
+            ]
+            .map(u64::to_le_bytes)
+            .concat()[..20]),
+        ),
+        (
+            "standard input is seed and input",
+            ECHO.to_owned(),
+            ok(&whole_input),
+        ),
+        (
+            "the end of the input stays the end",
+            [
+                read_to(16, &[(1024, 100)], 80).as_str(),
+                &read_to(16, &[(1024, 100)], 80),
+                &print(80, 4),
+            ]
+            .concat(),
+            ok(&[0; 4]),
+        ),
+        (
+            "seeking does not bring the input back",
+            [
+                read_to(16, &[(1024, 100)], 80).as_str(),
+                call("fd_seek 0 0 0 80").as_str(),
+                &read_to(16, &[(1024, 100)], 80),
+                &print(80, 4),
+            ]
+            .concat(),
+            ok(&[0; 4]),
+        ),
+        (
+            "overlapping buffers are filled in turn",
+            read_to(16, &[(1024, 8), (1028, 8)], 80) + &print(1024, 12),
+            ok(&[&whole_input[..4], INPUT].concat()),
+        ),
+        (
+            "a buffer over its own list is filled and no further one followed",
+            read_to(512, &[(512, 16)], 80) + &print(512, 16),
+            ok(&whole_input),
+        ),
+        (
+            "a buffer over a later entry of its list does not change where that leads",
+            read_to(512, &[(520, 8), (1024, 8)], 80) + &print(1024, 8),
+            ok(INPUT),
+        ),
+        (
+            "the count written into a buffer is only bytes",
+            read_to(16, &[(1024, 16)], 1024) + &print(1024, 8),
+            ok(&[16, 0, 0, 0, 5, 6, 7, 8]),
+        ),
+        (
+            "a read that fails takes nothing of the input",
+            [LISTS, &call("fd_read 0 112 2 80"), ECHO].concat(),
+            ok(&whole_input),
+        ),
+        (
+            "a write that fails writes nothing",
+            [
+                LISTS,
+                &call("fd_write 1 112 2 80"),
+                &call("fd_write 1 16 1 -1"),
+            ]
+            .concat(),
+            ok(b""),
+        ),
+        (
+            "one buffer twice is written twice",
+            read_to(16, &[(1024, 16)], 80)
+                + "(i64.store (i32.const 24) (i64.load (i32.const 16)))"
+                + &call("fd_write 1 16 2 80"),
+            ok(&whole_input.repeat(2)),
+        ),
+        (
+            "standard error is no output",
+            [
+                read_to(16, &[(1024, 16)], 80).as_str(),
+                &call("fd_write 2 16 1 80"),
+            ]
+            .concat(),
+            ok(b""),
+        ),
+        (
+            "closing standard output closes nothing",
+            [&call("fd_close 1"), &call("fd_close 0"), ECHO].concat(),
+            ok(&whole_input),
+        ),
+        (
+            "standard input may be read and no more",
+            call("fd_fdstat_get 0 64") + &print(64, 24),
+            ok(&stat(1 << 1)),
+        ),
+        (
+            "standard output may be written and no more",
+            call("fd_fdstat_get 1 64") + &print(64, 24),
+            ok(&stat(1 << 6)),
+        ),
+        (
+            "all memory can be filled with random numbers and goes nowhere",
+            call("random_get 0 131072"),
+            ok(b""),
+        ),
+        (
+            "exit code 0 keeps the output",
+            format!("{ECHO} {} unreachable", wat_call("proc_exit 0")),
+            ok(&whole_input),
+        ),
     ];
     for (what, code) in [
         ("exit code 1 is a failure by its number", 1),
         ("exit code 256 is not taken for 0", 256),
         ("exit code -1 is a failure by its number", -1),
-        ("the smallest exit code is a failure by its number", i32::MIN),
+        (
+            "the smallest exit code is a failure by its number",
+            i32::MIN,
+        ),
     ] {
         let (body, expected) = exit(code);
         programs.push((what, format!("{ECHO} {body}"), expected));
@@ -273,11 +429,18 @@ pub fn cases() -> Vec<Case> {
             }
         });
     }));
-    cases.push(case("random numbers differ by the seed and by nothing else", || {
-        let module = skill(&format!("(drop {}) {}", wat_call("random_get 64 64"), print(64, 64)));
-        let draw = |seed, input: &[u8]| run_once(&module, &LIMITS, input, seed).unwrap();
-        assert_eq!(draw(7, b"one"), draw(7, b"another"));
-        assert_ne!(draw(7, b"one"), draw(8, b"one"));
-    }));
+    cases.push(case(
+        "random numbers differ by the seed and by nothing else",
+        || {
+            let module = skill(&format!(
+                "(drop {}) {}",
+                wat_call("random_get 64 64"),
+                print(64, 64)
+            ));
+            let draw = |seed, input: &[u8]| run_once(&module, &LIMITS, input, seed).unwrap();
+            assert_eq!(draw(7, b"one"), draw(7, b"another"));
+            assert_ne!(draw(7, b"one"), draw(8, b"one"));
+        },
+    ));
     cases
 }

@@ -227,6 +227,8 @@ fn key_store_test() -> Outcome {
 fn check() -> Outcome {
     title("formatting");
     run(cargo().args(["fmt", "--all", "--check"]))?;
+    // A package of its own.
+    run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     codegen(true)?;
     title("lints");
     run(cargo()
