@@ -2,7 +2,7 @@
 
 use omni_types::{Charter, NetworkId, Rejection, SignedCharter, Timestamp};
 
-use crate::quorum;
+use crate::roots;
 
 fn check(
     signed: &SignedCharter,
@@ -15,20 +15,10 @@ fn check(
     if signed.network() != network {
         return Err(Rejection::WrongNetwork);
     }
-    let mut votes = Vec::with_capacity(signed.signatures.len());
-    for envelope in &signed.signatures {
-        let verified = match now {
-            Some(now) => envelope.clone().verify(now, network)?,
-            None => envelope.clone().verify_stored(network)?,
-        };
-        if !signed.roots.contains(&verified.signer()) {
-            return Err(Rejection::WrongSigner);
-        }
-        let value = omni_types::canonical::to_bytes(&*verified)?;
-        votes.push((verified.signer(), value));
-    }
-    let agreed =
-        quorum::decided(votes, signed.threshold.into()).ok_or(Rejection::QuorumNotReached)?;
+    let keys = (&signed.roots[..], signed.threshold);
+    let agreed = roots::agreed(&signed.signatures, keys, network, now, |charter| {
+        omni_types::canonical::to_bytes(&**charter)
+    })?;
     let charter: Charter =
         omni_types::canonical::from_bytes(&agreed, omni_types::signed::MAX_PAYLOAD_BYTES)?;
     if charter.name != signed.name {

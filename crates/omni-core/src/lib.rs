@@ -22,6 +22,7 @@ pub mod orders;
 pub mod policy;
 pub mod quorum;
 pub mod receipts;
+mod roots;
 pub mod steward;
 pub mod volunteer;
 

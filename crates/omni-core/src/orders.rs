@@ -11,7 +11,7 @@ use omni_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::quorum;
+use crate::roots;
 
 /// An order that enough root keys signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,24 +157,14 @@ fn check(
     if signed.network() != network {
         return Err(Rejection::WrongNetwork);
     }
-    let mut votes = Vec::with_capacity(signed.signatures.len());
-    for envelope in &signed.signatures {
-        let verified = match now {
-            Some(now) => envelope.clone().verify(now, network)?,
-            None => envelope.clone().verify_stored(network)?,
-        };
-        if !signed.roots.contains(&verified.signer()) {
-            return Err(Rejection::WrongSigner);
-        }
-        let value = canonical::to_bytes(&Agreed {
-            order: (*verified).clone(),
-            issued: verified.issued(),
-            expires: verified.expires(),
-        })?;
-        votes.push((verified.signer(), value));
-    }
-    let agreed =
-        quorum::decided(votes, signed.threshold.into()).ok_or(Rejection::QuorumNotReached)?;
+    let keys = (&signed.roots[..], signed.threshold);
+    let agreed = roots::agreed(&signed.signatures, keys, network, now, |order| {
+        canonical::to_bytes(&Agreed {
+            order: (**order).clone(),
+            issued: order.issued(),
+            expires: order.expires(),
+        })
+    })?;
     let Agreed {
         order,
         issued,
