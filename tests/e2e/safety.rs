@@ -332,6 +332,22 @@ fn limits_are_set_from_the_terminal_and_kept() {
 }
 
 #[test]
+fn work_stands_still_when_the_disk_space_is_used_up() {
+    let _turn = turn();
+    let mut network = Network::with_nodes(1);
+    network.await_children(0);
+    let large = fs::File::create(network.data("node-0").join("large")).unwrap();
+    large.set_len(3 << 30).unwrap();
+    network.await_phase(0, "held");
+    let (_, status) = network.json("node-0", &["status", "--json"]);
+    assert_eq!(status["view"]["hold"]["code"], "disk", "{status}");
+    // More room helps at once.
+    network.text("node-0", &["settings", "set", "--disk-mib", "8192"]);
+    network.await_phase(0, "running");
+    network.stop();
+}
+
+#[test]
 fn the_walls_are_up_here_and_the_policy_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {

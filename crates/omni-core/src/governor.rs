@@ -76,6 +76,8 @@ pub struct Conditions {
     pub idle_ms: Signal<u64>,
     /// Too hot to go on.
     pub hot: Signal<bool>,
+    /// Disk space that the program's folder takes, bytes.
+    pub disk_used_bytes: Signal<u64>,
     /// Processor time used by programs other than ours, percent of the whole machine, 0 ..= 100.
     /// It is shown and holds nothing back.
     pub foreign_cpu_percent: Signal<u8>,
@@ -118,6 +120,8 @@ named! {
         Battery = "battery", "The computer runs on battery.";
         /// The connection is metered.
         Metered = "metered", "The internet connection is metered.";
+        /// The disk space that the volunteer gave is used up.
+        Disk = "disk", "The program has used up the disk space that you gave it.";
         /// Too hot.
         Hot = "hot", "The computer is hot and cools down first.";
         /// Somebody uses the computer.
@@ -165,6 +169,10 @@ impl Hold {
             }),
             Self::Battery => !settings.on_battery && conditions.on_battery == Signal::Known(true),
             Self::Metered => !settings.on_metered && conditions.metered == Signal::Known(true),
+            Self::Disk => {
+                let used = conditions.disk_used_bytes.known();
+                used.is_some_and(|used| used > settings.disk_bytes)
+            }
             Self::Hot => settings.pause_when_hot && conditions.hot == Signal::Known(true),
             Self::InUse => {
                 settings.only_when_idle && idle.is_some_and(|idle| idle < settings.idle_after_ms)
@@ -180,6 +188,7 @@ impl Hold {
             Self::Schedule => old.schedule != new.schedule,
             Self::Battery => old.on_battery != new.on_battery,
             Self::Metered => old.on_metered != new.on_metered,
+            Self::Disk => old.disk_bytes != new.disk_bytes,
             Self::Hot => old.pause_when_hot != new.pause_when_hot,
             Self::InUse | Self::IdleUnknown => {
                 old.only_when_idle != new.only_when_idle || old.idle_after_ms != new.idle_after_ms

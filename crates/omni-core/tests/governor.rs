@@ -21,6 +21,7 @@ const FINE: Conditions = Conditions {
     metered: Signal::Known(false),
     idle_ms: Signal::Known(10_000_000),
     hot: Signal::Known(false),
+    disk_used_bytes: Signal::Known(0),
     foreign_cpu_percent: Signal::Known(100),
 };
 
@@ -30,6 +31,7 @@ const UNTOLD: Conditions = Conditions {
     metered: Signal::Unavailable,
     idle_ms: Signal::Unavailable,
     hot: Signal::Unavailable,
+    disk_used_bytes: Signal::Unavailable,
     foreign_cpu_percent: Signal::Unavailable,
 };
 
@@ -57,6 +59,7 @@ fn bad(hold: Hold) -> Conditions {
         Hold::Schedule => now.at.hour = 11,
         Hold::Battery => now.on_battery = Signal::Known(true),
         Hold::Metered => now.metered = Signal::Known(true),
+        Hold::Disk => now.disk_used_bytes = Signal::Known(u64::MAX),
         Hold::Hot => now.hot = Signal::Known(true),
         Hold::InUse => now.idle_ms = Signal::Known(0),
         Hold::IdleUnknown => now.idle_ms = Signal::Unavailable,
@@ -143,6 +146,35 @@ fn a_limit_that_is_off_holds_nothing() {
         let mut governor = Governor::new(lenient());
         governor.observe(bad(hold), START);
         assert_eq!(governor.allowance(START), WORK, "{hold:?}");
+    }
+}
+
+#[test]
+fn disk_space_is_compared_with_the_setting() {
+    let settings = Settings {
+        disk_bytes: 1 << 30,
+        ..lenient()
+    };
+    for (used, work) in [(0, true), (1 << 30, true), ((1 << 30) + 1, false)] {
+        let mut governor = Governor::new(settings.clone());
+        let disk_used_bytes = Signal::Known(used);
+        let now = Conditions {
+            disk_used_bytes,
+            ..FINE
+        };
+        governor.observe(now, START);
+        let expected = match work {
+            true => WORK,
+            false => held(Hold::Disk, None),
+        };
+        assert_eq!(governor.allowance(START), expected, "{used}");
+        // More room helps at once.
+        let roomier = Settings {
+            disk_bytes: 2 << 30,
+            ..settings.clone()
+        };
+        governor.set(roomier, START);
+        assert_eq!(governor.allowance(START), WORK, "{used}");
     }
 }
 
@@ -402,16 +434,26 @@ fn conditions() -> impl Strategy<Value = Conditions> {
         signal(any::<bool>()),
         signal(0..700_000_u64),
         signal(any::<bool>()),
+        signal(0..4_u64 << 30),
         signal(0..=100_u8),
     )
         .prop_map(
-            |((weekday, hour), on_battery, metered, idle_ms, hot, foreign_cpu_percent)| {
+            |(
+                (weekday, hour),
+                on_battery,
+                metered,
+                idle_ms,
+                hot,
+                disk_used_bytes,
+                foreign_cpu_percent,
+            )| {
                 Conditions {
                     at: LocalTime { weekday, hour },
                     on_battery,
                     metered,
                     idle_ms,
                     hot,
+                    disk_used_bytes,
                     foreign_cpu_percent,
                 }
             },
@@ -446,6 +488,7 @@ fn forbidden(settings: &Settings, now: &Conditions) -> bool {
         || (!settings.on_metered && now.metered == Signal::Known(true))
         || (settings.pause_when_hot && now.hot == Signal::Known(true))
         || (settings.only_when_idle && !idle)
+        || matches!(now.disk_used_bytes, Signal::Known(used) if used > settings.disk_bytes)
         || settings.schedule.is_some_and(|week| {
             weekday > 6 || hour > 23 || week.0[usize::from(weekday)] & (1 << hour) == 0
         })

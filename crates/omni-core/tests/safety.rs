@@ -683,6 +683,7 @@ fn conditions(on_battery: bool) -> Conditions {
         metered: Signal::Unavailable,
         idle_ms: Signal::Unavailable,
         hot: Signal::Unavailable,
+        disk_used_bytes: Signal::Unavailable,
         foreign_cpu_percent: Signal::Unavailable,
     }
 }

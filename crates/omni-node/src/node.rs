@@ -123,7 +123,8 @@ fn start(
     let conditions = match options.governed {
         true => {
             let meter = leash.meter();
-            Some(conditions::watch(move || meter.cpu_ms())?)
+            let folder = options.data.clone();
+            Some(conditions::watch(folder, move || meter.cpu_ms())?)
         }
         false => None,
     };

@@ -73,7 +73,7 @@ pub struct PauseView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct HoldView {
-    /// `schedule`, `battery`, `metered`, `hot`, `in-use`, `idle-unknown` or `settling`.
+    /// `schedule`, `battery`, `metered`, `disk`, `hot`, `in-use`, `idle-unknown` or `settling`.
     pub code: String,
     /// When work may go on if nothing changes, milliseconds since 1970 as text.
     pub until_ms: Option<String>,

@@ -5,7 +5,7 @@
  */
 export type HoldView = { 
 /**
- * `schedule`, `battery`, `metered`, `hot`, `in-use`, `idle-unknown` or `settling`.
+ * `schedule`, `battery`, `metered`, `disk`, `hot`, `in-use`, `idle-unknown` or `settling`.
  */
 code: string, 
 /**

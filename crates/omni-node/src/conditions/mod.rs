@@ -8,7 +8,12 @@
 //! A sensor that is missing, slow or says nonsense gives [`Signal::Unavailable`]; none of them can
 //! hold up the others. On Windows and macOS the sensors have not been tried on real computers.
 
-use std::{io, path::Path, thread, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use omni_core::governor::{Conditions, Signal};
 use tokio::sync::watch;
@@ -20,6 +25,7 @@ mod battery;
 #[cfg(target_os = "linux")]
 mod bus;
 mod cpu;
+mod disk;
 mod heat;
 mod idle;
 pub mod local_time;
@@ -41,6 +47,7 @@ pub struct Sensors {
     heat: heat::Heat,
     idle: Asked<u64>,
     metered: Asked<bool>,
+    folder: PathBuf,
     readings: u32,
     /// The last answers of the slow sensors.
     slow: Slow,
@@ -51,17 +58,19 @@ struct Slow {
     on_battery: Signal<bool>,
     metered: Signal<bool>,
     hot: Signal<bool>,
+    disk_used_bytes: Signal<u64>,
 }
 
 impl Sensors {
-    /// Sensors of this computer. `children_cpu_ms` tells the processor time that our own children
+    /// Sensors of this computer, and of the program's `folder`. `children_cpu_ms` tells the processor time that our own children
     /// have used since any fixed moment, milliseconds; it must not block.
-    pub fn new(children_cpu_ms: impl FnMut() -> u64 + Send + 'static) -> Self {
+    pub fn new(folder: PathBuf, children_cpu_ms: impl FnMut() -> u64 + Send + 'static) -> Self {
         Self {
             cpu: cpu::Cpu::new(Box::new(children_cpu_ms)),
             heat: heat::Heat::new(),
             idle: Asked::new("idle-sensor", idle::source()),
             metered: Asked::new("network-sensor", metered::source()),
+            folder,
             readings: 0,
             slow: Slow::default(),
         }
@@ -74,6 +83,7 @@ impl Sensors {
                 on_battery: battery::read(Path::new(battery::ROOT)),
                 metered: self.metered.ask(ANSWER_WAIT),
                 hot: self.heat.read(),
+                disk_used_bytes: disk::used_bytes(&self.folder),
             };
         }
         self.readings = self.readings.wrapping_add(1);
@@ -81,6 +91,7 @@ impl Sensors {
             on_battery,
             metered,
             hot,
+            disk_used_bytes,
         } = self.slow;
         Conditions {
             at: local_time::local(clock::now()),
@@ -88,22 +99,24 @@ impl Sensors {
             metered,
             idle_ms: self.idle.ask(ANSWER_WAIT),
             hot,
+            disk_used_bytes,
             foreign_cpu_percent: self.cpu.read(),
         }
     }
 }
 
 /// Reads the sensors every [`INTERVAL`] on a thread of its own, until nobody listens any more.
-/// `None` until the first reading. `children_cpu_ms` as for [`Sensors::new`].
+/// `None` until the first reading. `folder` and `children_cpu_ms` as for [`Sensors::new`].
 ///
 /// # Errors
 /// When the system starts no thread.
 pub fn watch(
+    folder: PathBuf,
     children_cpu_ms: impl FnMut() -> u64 + Send + 'static,
 ) -> io::Result<watch::Receiver<Option<Conditions>>> {
     let (sender, receiver) = watch::channel(None);
     let run = move || {
-        let mut sensors = Sensors::new(children_cpu_ms);
+        let mut sensors = Sensors::new(folder, children_cpu_ms);
         while sender.send(Some(sensors.read())).is_ok() {
             thread::sleep(INTERVAL);
         }
@@ -124,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_reading_of_this_computer_is_bounded_in_time_and_in_range() {
-        let mut sensors = Sensors::new(|| 0);
+        let mut sensors = Sensors::new(std::env::temp_dir(), || 0);
         for _ in 0..3 {
             let begin = Instant::now();
             let now = sensors.read();
@@ -137,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn the_watch_gives_readings_and_ends_with_its_listener() {
         let (dropped, mut gone) = watch::channel(());
-        let mut conditions = watch(move || {
+        let mut conditions = watch(std::env::temp_dir(), move || {
             let _ = &dropped;
             0
         })
