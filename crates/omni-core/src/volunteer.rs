@@ -943,23 +943,24 @@ impl Volunteer {
         let Some(question) = self.confirmations.question(number).cloned() else {
             return;
         };
-        let question_id = number;
-        self.record(
-            Record::Answered {
-                question: question_id,
-                answer,
-            },
-            now,
-        );
+        let answered = Record::Answered {
+            question: number,
+            answer,
+        };
+        self.record(answered, now);
         for token in self.waiting.remove(&number).unwrap_or_default() {
             let decision = match answer {
                 Answer::Yes(_) => {
                     let correlation = Some(format!("question {number}"));
-                    self.settle(question.action.clone(), correlation, now)
-                        .map_err(|unsettled| match unsettled {
-                            Unsettled::Denied(denial) => denial,
-                            Unsettled::Asked(_) => Denial::NotConfirmed,
-                        })
+                    match self.settle(question.action.clone(), correlation, now) {
+                        Ok(permit) => Ok(permit),
+                        Err(Unsettled::Denied(denial)) => Err(denial),
+                        // A yes for one time was used by whoever waited longer.
+                        Err(Unsettled::Asked(again)) => {
+                            self.waiting.entry(again).or_default().push(token);
+                            continue;
+                        }
+                    }
                 }
                 Answer::No | Answer::TimedOut => Err(Denial::NotConfirmed),
             };

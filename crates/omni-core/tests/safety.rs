@@ -308,6 +308,19 @@ fn a_yes_holds_for_the_scope_that_was_chosen() {
 }
 
 #[test]
+fn a_yes_for_one_time_is_for_one_of_two_who_wait() {
+    let mut play = Play::joined();
+    let action = medium_actions(&play)[5].clone();
+    decide(&mut play, 1, &action);
+    assert!(decided(&decide(&mut play, 2, &action)).is_empty());
+    assert_eq!(open_questions(&play.seat), [1], "one question for both");
+    let wanted = answer(&mut play, 1, Answer::Yes(Scope::Once));
+    assert_eq!(decided(&wanted), [(1, Ok(Some(1)))]);
+    let wanted = answer(&mut play, 2, Answer::Yes(Scope::Once));
+    assert_eq!(decided(&wanted), [(2, Ok(Some(2)))]);
+}
+
+#[test]
 fn only_what_was_offered_can_be_answered() {
     let mut play = Play::joined();
     let action = Action::ChangePayout {
