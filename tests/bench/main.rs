@@ -375,6 +375,10 @@ fn limit(runtime: &Runtime) -> bool {
             }
             let used = (last - before) as f64 / begin.elapsed().as_secs_f64() / 10.0 / cores as f64;
             bench.handle.stop().await.unwrap();
+            drop(bench);
+            until("the children end with their leash", || {
+                children().is_empty().then_some(())
+            });
             seconds.sort_by(f64::total_cmp);
             println!(
                 "limit: {percent} % of {cores} cores, {BUSY} busy children: {used:.1} % over one \

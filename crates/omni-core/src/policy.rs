@@ -13,7 +13,7 @@
 //! The policy is data: [`RULES`], [`CEILING`] and a few named times, with a version and a hash that
 //! consent records and results refer to.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use omni_types::{
     Action, Cid, Digest, ResourceLimits, RiskTier,
@@ -271,6 +271,11 @@ pub fn tier_name(tier: RiskTier) -> &'static str {
 
 /// Hash of version, table, ceilings and times: consent records and results refer to it.
 pub fn policy_hash() -> Digest {
+    static HASH: LazyLock<Digest> = LazyLock::new(hash);
+    *HASH
+}
+
+fn hash() -> Digest {
     let mut table = String::new();
     for rule in RULES {
         for part in [rule.action, tier_name(rule.tier), rule.means] {

@@ -24,7 +24,6 @@ use omni_types::{
 use support::{
     NAME, Seat, Wanted, key,
     play::{Play, commits, is_ask, place},
-    volunteer_config,
 };
 
 // ---------------------------------------------------------------------------------- equipment
@@ -442,23 +441,9 @@ fn a_campaign_above_the_volunteers_memory_is_asked_about() {
 
 #[test]
 fn a_helper_asks_nothing_and_borrows_the_volunteers_answers() {
-    let desk = support::Desk::new(medium);
-    let config = omni_core::volunteer::Config {
-        helper: true,
-        ..volunteer_config(&desk.network, key("helper"))
-    };
-    let seat = Seat::open(&desk.network, config, vec![], support::START);
-    let mut play = Play {
-        seat,
-        desk,
-        open: vec![],
-        sent: vec![],
-    };
-    let wanted = play.seat.agree();
-    play.note(&wanted);
-    let wanted = play.seat.found();
-    play.note(&wanted);
-    play.answer_all();
+    let mut play = Play::configured(medium, |config| config.helper = true);
+    play.seat.agree();
+    play.connect();
     assert!(open_questions(&play.seat).is_empty());
     assert!(!play.sent.iter().any(is_ask));
     let join = Action::JoinCampaign {
@@ -703,23 +688,10 @@ fn conditions(on_battery: bool) -> Conditions {
 
 #[test]
 fn work_stands_still_on_battery_and_comes_back_slowly() {
-    let desk = support::Desk::new(|_| {});
-    let config = omni_core::volunteer::Config {
-        governed: true,
-        ..volunteer_config(&desk.network, key("volunteer"))
-    };
-    let seat = Seat::open(&desk.network, config, vec![], support::START);
-    let mut play = Play {
-        seat,
-        desk,
-        open: vec![],
-        sent: vec![],
-    };
+    let mut play = Play::configured(|_| {}, |config| config.governed = true);
     let wanted = play.seat.agree();
     place(&wanted, |wanted| matches!(wanted, Wanted::Freeze(true)));
-    let wanted = play.seat.found();
-    play.note(&wanted);
-    play.answer_all();
+    play.connect();
     assert!(!play.sent.iter().any(is_ask), "nothing is known yet");
     play.give(Input::Conditions(conditions(false)));
     play.answer_all();

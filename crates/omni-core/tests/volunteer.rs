@@ -382,23 +382,12 @@ fn a_paused_node_asks_for_nothing() {
 
 #[test]
 fn no_work_is_asked_for_with_an_unlisted_skill() {
-    let desk = Desk::new(|_| {});
-    let config = omni_core::volunteer::Config {
-        allowlist: BTreeSet::from([Cid::of(b"something else")]),
-        ..volunteer_config(&desk.network, key("volunteer"))
-    };
-    let seat = Seat::open(&desk.network, config, vec![], support::START);
-    let mut play = Play {
-        seat,
-        desk,
-        open: vec![],
-        sent: vec![],
-    };
-    let wanted = play.seat.agree();
-    play.note(&wanted);
-    let wanted = play.seat.found();
-    play.note(&wanted);
-    let all = play.answer_all();
+    let mut play = Play::configured(
+        |_| {},
+        |config| config.allowlist = BTreeSet::from([Cid::of(b"something else")]),
+    );
+    play.seat.agree();
+    let all = play.connect();
     assert!(
         !all.iter()
             .any(|wanted| matches!(wanted, Wanted::Fetch(_) | Wanted::Run(_))),

@@ -7,14 +7,14 @@
 //! What is done is what the permit names: this host, this bundle, this folder, this campaign. A
 //! permit is used up by its use.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use omni_core::{Denial, Permit};
 use omni_types::{Action, Digest};
 use thiserror::Error;
 
 use crate::{
-    egress::{EgressError, Gate, GateConfig, Limits, Resolve, Response, SystemResolver},
+    egress::{EgressError, Gate, Limits, Response},
     workspace::{ReadOnlyFolder, WorkFolder, Workspace, WorkspaceError},
 };
 
@@ -45,55 +45,11 @@ impl DoorError {
 
 const NOT_FOR_THIS: DoorError = DoorError::Denied(Denial::NotAllowed);
 
-/// Outgoing connections outside the peer-to-peer network.
-pub struct Outside {
-    config: GateConfig,
-    resolver: Arc<dyn Resolve>,
-    charter: Gate,
-}
-
-impl std::fmt::Debug for Outside {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outside")
-            .field("charter", &self.charter)
-            .finish_non_exhaustive()
-    }
-}
+/// Outgoing connections outside the peer-to-peer network, through a gate to the charter's hosts.
+#[derive(Clone, Debug)]
+pub struct Outside(pub Gate);
 
 impl Outside {
-    /// `config` names the hosts of the charter.
-    ///
-    /// # Errors
-    /// [`EgressError::ConfigWrong`].
-    pub fn new(config: GateConfig) -> Result<Self, EgressError> {
-        Self::with_resolver(config, Arc::new(SystemResolver::default()))
-    }
-
-    /// With another source of addresses.
-    ///
-    /// # Errors
-    /// [`EgressError::ConfigWrong`].
-    pub fn with_resolver(
-        config: GateConfig,
-        resolver: Arc<dyn Resolve>,
-    ) -> Result<Self, EgressError> {
-        let charter = Gate::with_resolver(config.clone(), Arc::clone(&resolver))?;
-        Ok(Self {
-            config,
-            resolver,
-            charter,
-        })
-    }
-
-    /// A gate to one host alone.
-    fn only(&self, host: String) -> Result<Gate, EgressError> {
-        let config = GateConfig {
-            hosts: vec![host],
-            ..self.config.clone()
-        };
-        Gate::with_resolver(config, Arc::clone(&self.resolver))
-    }
-
     /// Fetches for a campaign: from the charter's hosts with a permit to fetch a blob, from the one
     /// host that was agreed to with a permit for outside input.
     ///
@@ -106,9 +62,9 @@ impl Outside {
         limits: Limits,
     ) -> Result<Response, DoorError> {
         match permit.action() {
-            Action::FetchBlob { .. } => Ok(self.charter.get(url, limits).await?),
+            Action::FetchBlob { .. } => Ok(self.0.get(url, limits).await?),
             Action::FetchOutsideInput { host, .. } => {
-                Ok(self.only(host.clone())?.get(url, limits).await?)
+                Ok(self.0.only(host.clone())?.get(url, limits).await?)
             }
             _ => Err(NOT_FOR_THIS),
         }
@@ -128,7 +84,7 @@ impl Outside {
     ) -> Result<Response, DoorError> {
         match permit.action() {
             Action::SendDiagnostics { bundle: own, host } if *own == Digest::of(&bundle) => {
-                let gate = self.only(host.clone())?;
+                let gate = self.0.only(host.clone())?;
                 let kind = "application/octet-stream";
                 Ok(gate.post(url, kind, bundle, limits).await?)
             }

@@ -316,6 +316,13 @@ struct Held {
     jobs: Vec<JobControl>,
 }
 
+/// Children end with the leash they are on.
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 impl Leash {
     /// A leash for jobs that `runner` runs.
     ///

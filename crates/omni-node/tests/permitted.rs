@@ -14,7 +14,7 @@ use omni_core::{Denial, Job, Permit, policy::Walls};
 use omni_node::{
     Command, Network, NodeError, NodeHandle, NodeView, POLICY_VERSION,
     control::{self, Ask, Told},
-    egress::{GateConfig, Limits},
+    egress::{Gate, GateConfig, Limits},
     node::{self, VolunteerOptions},
     permitted::{Outside, picked_folder, scratch},
     runner::{JobControl, Runner, RunnerEvent, WallsFound},
@@ -212,11 +212,11 @@ async fn a_permit_opens_the_door_that_it_names() {
     agree(&handle).await;
     let port = server("data").await;
     let url = |host: &str| format!("http://{host}:{port}/input");
-    let gate = Outside::new(GateConfig {
+    let gate = Gate::new(GateConfig {
         allow_loopback: true,
         ..GateConfig::default()
-    })
-    .unwrap();
+    });
+    let gate = Outside(gate.unwrap());
     let limits = Limits::default();
 
     let leave = permit(&handle, outside("localhost")).await;

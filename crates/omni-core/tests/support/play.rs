@@ -1,9 +1,9 @@
 //! A volunteer's machine and a steward that answers it, played by hand.
 
-use omni_core::{Input, RequestFailed};
+use omni_core::{Input, RequestFailed, volunteer};
 use omni_types::{Campaign, Lease, Record, Verified, WorkRequest, WorkResponse};
 
-use super::{Desk, Seat, Wanted, honest, key, run_segment, skill};
+use super::{Desk, START, Seat, Wanted, honest, key, run_segment, skill, volunteer_config};
 
 pub fn requests(wanted: &[Wanted]) -> Vec<(u64, WorkRequest)> {
     let request = |wanted: &Wanted| match wanted {
@@ -70,22 +70,37 @@ impl Play {
         let mut play = Self::before_consent(change);
         let wanted = play.seat.agree();
         play.note(&wanted);
-        let wanted = play.seat.found();
-        play.note(&wanted);
-        play.answer_all();
+        play.connect();
         play
     }
 
-    /// Nothing agreed, nothing connected.
-    pub fn before_consent(change: impl FnOnce(&mut Campaign)) -> Self {
+    /// Like [`Play::with`], with another configuration of the volunteer; nothing agreed.
+    pub fn configured(
+        change: impl FnOnce(&mut Campaign),
+        configure: impl FnOnce(&mut volunteer::Config),
+    ) -> Self {
         let desk = Desk::new(change);
-        let seat = Seat::new(&desk.network, "volunteer");
+        let mut config = volunteer_config(&desk.network, key("volunteer"));
+        configure(&mut config);
+        let seat = Seat::open(&desk.network, config, vec![], START);
         Self {
             seat,
             desk,
             open: vec![],
             sent: vec![],
         }
+    }
+
+    /// The steward is found, and everything answered that is asked.
+    pub fn connect(&mut self) -> Vec<Wanted> {
+        let wanted = self.seat.found();
+        self.note(&wanted);
+        self.answer_all()
+    }
+
+    /// Nothing agreed, nothing connected.
+    pub fn before_consent(change: impl FnOnce(&mut Campaign)) -> Self {
+        Self::configured(change, |_| {})
     }
 
     /// Hands an input in.

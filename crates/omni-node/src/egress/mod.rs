@@ -201,6 +201,18 @@ impl Gate {
         })
     }
 
+    /// This gate for one host alone, whether or not it is on the list; the limit on requests stays
+    /// shared.
+    ///
+    /// # Errors
+    /// [`EgressError::ConfigWrong`].
+    pub fn only(&self, host: String) -> Result<Self, EgressError> {
+        Ok(Self {
+            rules: Arc::new(self.rules.only(host)?),
+            ..self.clone()
+        })
+    }
+
     /// Fetches a URL. Redirections are followed, each under the same rules.
     ///
     /// # Errors

@@ -52,6 +52,11 @@ impl Rules {
         Ok(rules)
     }
 
+    /// The same rules for one host alone.
+    pub(super) fn only(&self, host: String) -> Result<Self, EgressError> {
+        Self::new(vec![host], self.allow_loopback)
+    }
+
     /// Reads a URL and applies the rules to it.
     pub(super) fn target(&self, text: &str) -> Result<Target, EgressError> {
         refuse_odd(text)?;
